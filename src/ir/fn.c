@@ -1,0 +1,214 @@
+/* fn.c: walks over a function's graph, and rewriting it.  The recursion is over bodies of regions alone. */
+#include "graph.h"
+
+#include <stdlib.h>
+
+static int by_id(const void *a, const void *b)
+{
+    int x = (*(Node *const *)a)->id, y = (*(Node *const *)b)->id;
+    return (x > y) - (x < y);
+}
+
+void nodes_reaching(Context *ctx, Node *const *roots, int count, Arena *arena, NodeList *out)
+{
+    bool *seen = NEW_ARRAY(arena, bool, graph_node_count(ctx));
+    Vec(Node *) stack = { 0 };
+    bool sorted = true;
+    for (int k = 0; k < count; k++)
+        vec_push(arena, &stack, roots[k]);
+    while (stack.count) {
+        Node *n = stack.at[--stack.count];
+        if (seen[n->id])
+            continue;
+        seen[n->id] = true;
+        sorted &= out->count == 0 || out->at[out->count - 1]->id < n->id;
+        vec_push(arena, out, n);
+        for (int k = 0; k < n->operand_count; k++)
+            if (!seen[n->operands[k]->id])
+                vec_push(arena, &stack, n->operands[k]);
+    }
+    if (!sorted)
+        qsort(out->at, (size_t)out->count, sizeof *out->at, by_id);
+}
+
+void fn_nodes(Context *ctx, const Fn *fn, Arena *arena, NodeList *out)
+{
+    Node **roots = NEW_ARRAY(arena, Node *, fn->results.count);
+    for (int k = 0; k < fn->results.count; k++)
+        roots[k] = fn->results.at[k].node;
+    nodes_reaching(ctx, roots, fn->results.count, arena, out);
+}
+
+/* The adjoints that survive the rewriting, for --explain and dot. */
+void fn_rewrite_records(Context *ctx, const Fn *old, Fn *fn, Node *const *new_of)
+{
+    fn->adjoints.at = NULL;
+    fn->adjoints.count = fn->adjoints.capacity = 0;
+    for (int k = 0; k < old->adjoints.count; k++) {
+        const AdjointRecord *r = &old->adjoints.at[k];
+        if (!new_of[r->primal->id] || !new_of[r->adjoint->id])
+            continue;
+        AdjointRecord kept = { .primal = new_of[r->primal->id], .adjoint = new_of[r->adjoint->id] };
+        for (int i = 0; i < r->terms.count; i++) {
+            AdjointTerm t = r->terms.at[i];
+            if (!new_of[t.consumer->id] || !new_of[t.term->id])
+                continue;
+            t.consumer = new_of[t.consumer->id];
+            t.term = new_of[t.term->id];
+            vec_push(ctx->arena, &kept.terms, t);
+        }
+        vec_push(ctx->arena, &fn->adjoints, kept);
+    }
+}
+
+typedef struct {
+    Context *ctx;
+    NodeRewrite replace;
+    RegionRewrite region;
+    void *user;
+    Node **new_of;                                          /* by id; NULL for regions */
+    Map *values;                                            /* region -> its values */
+} Rewrite;
+
+static Node *rewritten(Rewrite *r, Node *n)
+{
+    Node **operands = NEW_ARRAY(r->ctx->scratch, Node *, n->operand_count), **values;
+    if (n->op == OP_result)
+        return ((Node **)map_get(r->values, n->operands[0]))[n->attr[0]];
+    for (int i = 0; i < n->operand_count; i++)
+        operands[i] = r->new_of[n->operands[i]->id];
+    if (!node_is_region(n))
+        return r->replace(r->ctx, n, operands, r->user);
+    values = NEW_ARRAY(r->ctx->arena, Node *, region_result_count(n));
+    r->region(r->ctx, n, operands, r->user, values);
+    map_put(r->values, n, values);
+    return NULL;
+}
+
+static Fn *rewrite(Rewrite *r, const Fn *old)
+{
+    Context *ctx = r->ctx;
+    Fn *fn = arena_copy(ctx->arena, old, sizeof *old);
+    Origin saved = graph_origin(ctx);
+    ArenaMark mark = arena_mark(ctx->scratch);
+    NodeList nodes = { 0 };
+    fn_nodes(ctx, old, ctx->scratch, &nodes);
+    r->new_of = NEW_ARRAY(ctx->scratch, Node *, graph_node_count(ctx));
+    for (int k = 0; k < nodes.count; k++) {
+        Node *n = nodes.at[k];
+        graph_set_origin(ctx, n->origin);
+        r->new_of[n->id] = n->op == OP_param ? n : rewritten(r, n);
+        if (n->origin.name && r->new_of[n->id])
+            node_set_name(r->new_of[n->id], n->origin.name);
+    }
+    graph_set_origin(ctx, saved);
+    fn->results.at = arena_copy(ctx->arena, old->results.at, sizeof *old->results.at * (size_t)old->results.count);
+    fn->results.capacity = fn->results.count;
+    for (int k = 0; k < fn->results.count; k++)
+        fn->results.at[k].node = r->new_of[old->results.at[k].node->id];
+    fn_rewrite_records(ctx, old, fn, r->new_of);
+    arena_release(ctx->scratch, mark);
+    return fn;
+}
+
+Fn *fn_rewrite_regions(Context *ctx, const Fn *old, NodeRewrite replace, RegionRewrite region, void *user)
+{
+    Rewrite r = { .ctx = ctx, .replace = replace, .region = region, .user = user, .values = map_new(ctx->arena) };
+    return rewrite(&r, old);
+}
+
+/* The user's rewriting, applied to bodies; a body that several regions share is done once. */
+typedef struct { NodeRewrite replace; void *user; Map *bodies; } Everywhere;
+
+static Node *replace_everywhere(Context *ctx, const Node *n, Node *const *operands, void *user)
+{
+    const Everywhere *e = user;
+    return e->replace(ctx, n, operands, e->user);
+}
+
+static void rewrite_region(Context *ctx, const Node *n, Node *const *operands, void *user, Node **values)
+{
+    Everywhere *e = user;
+    const Fn *body[2] = { NULL, NULL };
+    for (int b = 0; b < 2 && n->body[b]; b++) {
+        body[b] = map_get(e->bodies, n->body[b]);
+        if (body[b])
+            continue;
+        body[b] = fn_rewrite_regions(ctx, n->body[b], replace_everywhere, rewrite_region, e);
+        map_put(e->bodies, n->body[b], (Fn *)(uintptr_t)body[b]);
+    }
+    region_again(ctx, n, body, operands, NULL, values);
+}
+
+Fn *fn_rewrite(Context *ctx, const Fn *old, NodeRewrite replace, void *user)
+{
+    Everywhere e = { replace, user, map_new(ctx->arena) };
+    return fn_rewrite_regions(ctx, old, replace_everywhere, rewrite_region, &e);
+}
+
+/* ---- applying ---------------------------------------------------------------------------------------------------- */
+bool fn_is_pointwise(Context *ctx, const Fn *fn)
+{
+    ArenaMark mark = arena_mark(ctx->scratch);
+    NodeList nodes = { 0 };
+    bool pointwise = true;
+    fn_nodes(ctx, fn, ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++) {
+        const Node *n = nodes.at[k];
+        bool leaf = n->op == OP_param || n->op == OP_constant;
+        pointwise &= n->type->rank == 0 && (leaf || node_is_pointwise(n));
+    }
+    arena_release(ctx->scratch, mark);
+    return pointwise;
+}
+
+typedef struct { Context *ctx; Node **new_of; Node ***values; } Application;    /* by id; values: of regions */
+
+static Node *apply_node(Application *a, Node *n)
+{
+    Context *ctx = a->ctx;
+    Node **operands = NEW_ARRAY(ctx->scratch, Node *, n->operand_count + 1);
+    bool changed = false;
+    if (n->op == OP_result)
+        return a->values[n->operands[0]->id][n->attr[0]];
+    for (int k = 0; k < n->operand_count; k++) {
+        operands[k] = a->new_of[n->operands[k]->id];
+        changed |= operands[k] != n->operands[k];
+    }
+    if (node_is_region(n)) {
+        a->values[n->id] = NEW_ARRAY(ctx->scratch, Node *, region_result_count(n));
+        region_again(ctx, n, n->body, operands, NULL, a->values[n->id]);
+        return NULL;
+    }
+    return n->op == OP_bind ? node_bind(ctx, operands[0], n->origin.name) : changed ? node_rebuild(ctx, n, operands) : n;
+}
+
+void fn_apply(Context *ctx, const Fn *fn, Node *const *arguments, Node **results)
+{
+    ArenaMark mark = arena_mark(ctx->scratch);
+    NodeList nodes = { 0 };
+    int count = graph_node_count(ctx);
+    Application a = { ctx, NEW_ARRAY(ctx->scratch, Node *, count), NEW_ARRAY(ctx->scratch, Node **, count) };
+    fn_nodes(ctx, fn, ctx->scratch, &nodes);
+    for (int k = 0; k < fn->params.count; k++)
+        a.new_of[fn->params.at[k].node->id] = arguments[k];
+    for (int k = 0; k < nodes.count; k++)
+        if (nodes.at[k]->op != OP_param)
+            a.new_of[nodes.at[k]->id] = apply_node(&a, nodes.at[k]);
+    for (int k = 0; k < fn->results.count; k++)
+        results[k] = a.new_of[fn->results.at[k].node->id];
+    arena_release(ctx->scratch, mark);
+}
+
+/* ---- stripping --------------------------------------------------------------------------------------------------- */
+static Node *strip(Context *ctx, const Node *n, Node *const *operands, void *user)
+{
+    (void)user;
+    bool vanishes = n->op == OP_bind || n->op == OP_stop_gradient || n->op == OP_neutral || n->op == OP_override;
+    return vanishes ? operands[0] : node_rebuild(ctx, n, operands);
+}
+
+Fn *fn_strip_binds(Context *ctx, const Fn *fn)
+{
+    return fn_rewrite(ctx, fn, strip, NULL);
+}

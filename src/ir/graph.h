@@ -1,0 +1,62 @@
+/* graph.h: inside the graph: the intern tables, and what node.c and fold.c share. */
+#ifndef ADC_GRAPH_H
+#define ADC_GRAPH_H
+
+#include "ir.h"
+
+struct Graph {
+    Node **table; int table_size;                           /* open addressing, power of two */
+    int node_count;
+    const Type **types; int type_count, type_size;
+    Vec(const Dim *) dims;
+    Origin origin;
+    Map *captures;                                          /* outer value -> the param that stands for it in bodies (region.c) */
+    Map *bodies;                                            /* of regions, interned: hash -> BodyList */
+    Vec(ScalarFn *) scalar_fns;                             /* declared functions of scalars (call.c) */
+    NodeSet *record;                                        /* nodes made or met are members; NULL: of none */
+};
+
+Graph *graph_of(Context *);                                 /* made at first use */
+/* The interned node of exactly this content; no simplification. */
+Node *graph_intern(Context *, Op, const Type *, int count, Node *const *operands, int attr_count, const int64_t *attr,
+                   const double *data);
+Node *graph_intern_region(Context *, Op, const Type *, int count, Node *const *operands, int attr_count,
+                          const int64_t *attr, const Fn *const *body);
+/* The simpler equivalent of the node described, or NULL (fold.c). */
+Node *fold(Context *, Op, const Type *, int count, Node *const *operands, int attr_count, const int64_t *attr);
+/* fold, then intern: what every constructor ends with. */
+Node *node_make(Context *, Op, const Type *, int count, Node *const *operands, int attr_count, const int64_t *attr);
+
+/* fn.c: fn gets the records of old; new_of is by id, NULL for what is gone. */
+void fn_rewrite_records(Context *, const Fn *old, Fn *fn, Node *const *new_of);
+
+/* region.c.  Closes bodies over the params `own`: what they read besides becomes captures, which follow the `leading` operands.
+ * whole: the nodes of the set are inside even when they read no own param. */
+typedef struct RegionParts {
+    Op op;
+    int own_count; Node *const *own;
+    int leading_count; Node *const *leading;
+    int attr_count; const int64_t *attr;
+    int body_count; int result_count[2]; Node *const *results[2];
+    const NodeSet *set;
+    bool whole;
+} RegionParts;
+Node *region_close(Context *, const RegionParts *);
+/* walk.c: what roots reach, as far as the nodes of a set go and no key of `ends` is passed; the first nodes beyond are there,
+ * too.  Ascending ids. */
+typedef struct BodyWalk {
+    NodeList nodes;
+    Map *place;                                             /* node -> 1 + its place in the list */
+} BodyWalk;
+BodyWalk body_walk(Context *, Node *const *roots, int count, const NodeSet *from,
+                   const Map *ends);                        /* NULL: none.  In the scratch arena */
+static inline int walk_place(const BodyWalk *w, const Node *n) { return (int)(intptr_t)map_get(w->place, n) - 1; }
+static inline bool set_has(const NodeSet *s, const Node *n)
+{
+    return !s || n->id >= s->floor || (s->members && map_get(s->members, n));
+}
+
+#define CHECK(ctx, condition) \
+    ((condition) ? (void)0 : internal_error((ctx), "%s: operands do not fit (%s)", __func__, #condition))
+
+#endif

@@ -1,0 +1,410 @@
+/* scatter.c: what is added to an array at a few places is added in place: x + index_add(0, i, v) becomes
+ * index_add(x, i, v), and a loop or branch that adds up such scatters from zero starts from x instead.
+ *
+ * Adjoints of reads are scatters into zeros; in a loop a sum with them would touch whole arrays in each trip.  Values of
+ * a region may only start from what is older than the region, so the terms of a sum are taken in order of age. */
+#include "graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORTH = 16, SPARSE = 4 };                            /* a padded row is scattered into more elements, and more rows */
+
+typedef struct { Node *node; bool negative; } Term;
+typedef Vec(Term) Terms;
+typedef Vec(Node *) Links;
+
+typedef struct { Context *ctx; Map *bodies, *users; } Everywhere;      /* Fn -> its new Fn; Fn -> (node -> uses) */
+
+/* One function or body while it is rewritten. */
+typedef struct {
+    Everywhere *all;
+    Map *users, *sums;                                      /* root of a sum -> its terms */
+    Map *starts;                                            /* value of a region -> the terms that it starts from */
+    Map *now;                                               /* old node -> new node */
+} Level;
+
+/* ---- uses -------------------------------------------------------------------------------------------------------- */
+static void add_use(Map *users, const Node *n) { map_put(users, n, (void *)((intptr_t)map_get(users, n) + 1)); }
+static int uses(const Map *users, const Node *n) { return (int)(intptr_t)map_get(users, n); }
+
+static Map *users_of(Everywhere *all, const Fn *fn)
+{
+    Map *users = map_get(all->users, fn);
+    NodeList nodes = { 0 };
+    if (users)
+        return users;
+    map_put(all->users, fn, users = map_new(all->ctx->arena));
+    ArenaMark mark = arena_mark(all->ctx->scratch);
+    fn_nodes(all->ctx, fn, all->ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        for (int i = 0; i < nodes.at[k]->operand_count; i++)
+            add_use(users, nodes.at[k]->operands[i]);
+    for (int k = 0; k < fn->results.count; k++)
+        add_use(users, fn->results.at[k].node);
+    arena_release(all->ctx->scratch, mark);
+    return users;
+}
+
+/* ---- scatters ---------------------------------------------------------------------------------------------------- */
+static bool from_zero(Everywhere *all, const Node *n);
+
+/* A branch both of whose sides scatter into zeros. */
+static bool branch_from_zero(Everywhere *all, const Node *n)
+{
+    if (n->op != OP_result || n->operands[0]->op != OP_branch)
+        return false;
+    for (int b = 0; b < 2; b++)
+        if (!from_zero(all, n->operands[0]->body[b]->results.at[n->attr[0]].node))
+            return false;
+    return true;
+}
+
+static bool from_zero(Everywhere *all, const Node *n)
+{
+    while (n->op == OP_index_add)
+        n = n->operands[0];
+    return node_is_zero(n) || branch_from_zero(all, n);
+}
+
+/* A single row with zeros around it, along the first axis. */
+static bool is_padded_row(const Node *n)
+{
+    if (n->op != OP_pad || n->type->count <= WORTH || type_size(n->operands[0]->type, 0) != 1
+        || n->type->count < SPARSE * n->operands[0]->type->count)
+        return false;
+    for (int k = 1; k < n->type->rank; k++)
+        if (type_size(n->type, k) != type_size(n->operands[0]->type, k))
+            return false;
+    return true;
+}
+
+static Node *add_row(Context *ctx, Node *base, const Node *n)
+{
+    Node *index = node_int(ctx, n->attr[0]);
+    int64_t sizes[RANK_MAX];
+    for (int k = 1; k < n->type->rank; k++)
+        sizes[k - 1] = type_size(n->type, k);
+    Node *row = node_reshape(ctx, n->operands[0], type_sized(ctx, n->type->elem, n->type->rank - 1, sizes));
+    return node_index_add(ctx, base, 1, &index, row);
+}
+
+/* The links of a chain of scatters, done again onto another base. */
+static Node *chain_onto(Context *ctx, Node *base, const Node *chain, bool negative)
+{
+    Links links = { 0 };
+    ArenaMark mark = arena_mark(ctx->scratch);
+    for (; chain->op == OP_index_add; chain = chain->operands[0])
+        vec_push(ctx->scratch, &links, (Node *)(uintptr_t)chain);
+    for (int k = links.count - 1; k >= 0; k--) {
+        const Node *l = links.at[k];
+        Node *source = negative ? node_unary(ctx, OP_neg, l->operands[1]) : l->operands[1];
+        base = node_index_add(ctx, base, l->operand_count - 2, l->operands + 2, source);
+    }
+    arena_release(ctx->scratch, mark);
+    return base;
+}
+
+static bool is_zero_chain(const Node *n)
+{
+    bool any = n->op == OP_index_add;
+    while (n->op == OP_index_add)
+        n = n->operands[0];
+    return any && node_is_zero(n);
+}
+
+/* ---- loops that add up ------------------------------------------------------------------------------------------- */
+static int additive_param(Everywhere *all, const Fn *body, int result);
+
+/* What n is a sum of something with, in a body; NULL: nothing. */
+static const Node *additive_base(Everywhere *all, const Node *n)
+{
+    if (n->op == OP_index_add || n->op == OP_add)
+        return n->operands[0];
+    if (n->op != OP_result)
+        return NULL;
+    const Node *region = n->operands[0];
+    int k = (int)n->attr[0], first = region->op == OP_while_loop;
+    if (region->op != OP_branch)
+        return k < region->attr[1] && additive_param(all, region->body[0], first + k) == 1 + k
+            ? region->operands[region_leading_count(region) - (int)region->attr[1] + k] : NULL;
+    int yes = additive_param(all, region->body[0], k);
+    return yes >= 0 && yes == additive_param(all, region->body[1], k) ? region->operands[1 + yes] : NULL;
+}
+
+/* The param that a result is a sum of something with and that nothing else reads, nor what is between; or -1. */
+static int additive_param(Everywhere *all, const Fn *body, int result)
+{
+    const Map *users = users_of(all, body);
+    const Node *n = body->results.at[result].node;
+    while (n && n->op != OP_param)
+        n = uses(users, n) == 1 ? additive_base(all, n) : NULL;
+    for (int k = 0; n && k < body->params.count; k++)
+        if (body->params.at[k].node == n)
+            return uses(users, n) == 1 ? k : -1;
+    return -1;
+}
+
+static const Fn *new_body(Everywhere *all, const Fn *body);
+
+/* Does value k of a region that is still to be rewritten add up from zero? */
+static bool adds_from_zero(Everywhere *all, const Node *value)
+{
+    if (value->op != OP_result)
+        return false;
+    const Node *region = value->operands[0];
+    int k = (int)value->attr[0], first = region->op == OP_while_loop;
+    if (region->op == OP_branch) {
+        bool both = true;
+        for (int b = 0; b < 2; b++)
+            both &= from_zero(all, new_body(all, region->body[b])->results.at[k].node);
+        return both;
+    }
+    int init = region_leading_count(region) - (int)region->attr[1] + k;
+    return k < region->attr[1] && node_is_zero(region->operands[init])
+        && additive_param(all, new_body(all, region->body[0]), first + k) == 1 + k;
+}
+
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
+static bool is_sum(const Node *n)
+{
+    return (n->op == OP_add || n->op == OP_sub) && n->type->elem == ELEM_REAL && n->type->rank > 0;
+}
+
+static void find_terms(Level *l, Node *root, Terms *terms)
+{
+    Terms stack = { 0 };
+    Arena *arena = l->all->ctx->arena;
+    vec_push(arena, &stack, ((Term){ root, false }));
+    while (stack.count) {
+        Term t = stack.at[--stack.count];
+        if (t.node != root && (!is_sum(t.node) || uses(l->users, t.node) != 1)) {
+            vec_push(arena, terms, t);
+            continue;
+        }
+        vec_push(arena, &stack, ((Term){ t.node->operands[1], t.negative != (t.node->op == OP_sub) }));
+        vec_push(arena, &stack, ((Term){ t.node->operands[0], t.negative }));
+    }
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const Node *x = ((const Term *)a)->node, *w = ((const Term *)b)->node;
+    return (x->id > w->id) - (x->id < w->id);
+}
+
+static bool may_start(Level *l, Term t)
+{
+    return !t.negative && t.node->op == OP_result && uses(l->users, t.node) == 1 && adds_from_zero(l->all, t.node);
+}
+
+/* Values of regions start from all terms that are older than the region. */
+static Terms start_values(Level *l, const Terms *terms)
+{
+    Terms pending = { 0 };
+    Arena *arena = l->all->ctx->arena;
+    for (int k = 0; k < terms->count; k++) {
+        Term t = terms->at[k];
+        Terms *start = NEW(arena, Terms), rest = { 0 };
+        bool starts = may_start(l, t);
+        for (int i = 0; starts && i < pending.count; i++)
+            if (pending.at[i].node->id < t.node->operands[0]->id)
+                vec_push(arena, start, pending.at[i]);
+            else
+                vec_push(arena, &rest, pending.at[i]);
+        if (start->count) {
+            map_put(l->starts, t.node, start);
+            pending = rest;
+        }
+        vec_push(arena, &pending, t);
+    }
+    return pending;
+}
+
+static bool has_movable(Level *l, const Terms *terms)
+{
+    for (int k = 0; k < terms->count; k++)
+        if (is_zero_chain(terms->at[k].node) || is_padded_row(terms->at[k].node) || may_start(l, terms->at[k]))
+            return true;
+    return false;
+}
+
+static void find_sums(Level *l, const Fn *fn)
+{
+    NodeList nodes = { 0 };
+    Map *inner = map_new(l->all->ctx->arena);
+    fn_nodes(l->all->ctx, fn, l->all->ctx->arena, &nodes);
+    for (int k = nodes.count - 1; k >= 0; k--) {
+        Node *n = nodes.at[k];
+        Terms *terms = NEW(l->all->ctx->arena, Terms);
+        if (!is_sum(n))
+            continue;
+        for (int i = 0; i < 2; i++)
+            if (is_sum(n->operands[i]) && uses(l->users, n->operands[i]) == 1)
+                map_put(inner, n->operands[i], n);
+        if (map_get(inner, n))
+            continue;
+        find_terms(l, n, terms);
+        if (!has_movable(l, terms))
+            continue;
+        qsort(terms->at, (size_t)terms->count, sizeof *terms->at, by_age);
+        *terms = start_values(l, terms);
+        map_put(l->sums, n, terms);
+    }
+}
+
+/* ---- sums made again --------------------------------------------------------------------------------------------- */
+static Node *now(const Level *l, Node *old)
+{
+    Node *n = map_get(l->now, old);
+    return n ? n : old;
+}
+
+static Node *plus(Context *ctx, Node *sum, Node *x, bool negative)
+{
+    if (!sum)
+        return negative ? node_unary(ctx, OP_neg, x) : x;
+    return node_binary(ctx, negative ? OP_sub : OP_add, sum, x);
+}
+
+/* Whole arrays first, then what is scattered onto them. */
+static Node *sum_of(Level *l, const Terms *terms)
+{
+    Context *ctx = l->all->ctx;
+    Node *sum = NULL;
+    for (int pass = 0; pass < 2; pass++)
+        for (int k = 0; k < terms->count; k++) {
+            Node *x = now(l, terms->at[k].node);
+            bool negative = terms->at[k].negative, chain = is_zero_chain(x), row = !negative && is_padded_row(x);
+            if ((chain || row) != (pass == 1))
+                continue;
+            if (sum && chain)
+                sum = chain_onto(ctx, sum, x, negative);
+            else if (sum && row && sum->op != OP_pad)
+                sum = add_row(ctx, sum, x);
+            else
+                sum = plus(ctx, sum, x, negative);
+        }
+    return sum;
+}
+
+static Node *rewrite_node(Context *ctx, const Node *old, Node *const *operands, void *user)
+{
+    Level *l = user;
+    const Terms *terms = map_get(l->sums, old);
+    Node *made = terms ? sum_of(l, terms) : node_rebuild(ctx, old, operands);
+    if (terms && old->origin.name)
+        node_set_name(made, old->origin.name);
+    map_put(l->now, old, made);
+    return made;
+}
+
+/* ---- regions made again ------------------------------------------------------------------------------------------ */
+static Fn *started_body(Context *ctx, const Fn *body, int count, const int *which);
+
+/* The node with `start` in the place of the zeros that it scatters into. */
+static Node *started(Context *ctx, Node *n, Node *start)
+{
+    Node *base = n;
+    while (base->op == OP_index_add)
+        base = base->operands[0];
+    if (base->op == OP_result && base->operands[0]->op == OP_branch) {
+        const Node *branch = base->operands[0];
+        int which = (int)base->attr[0];
+        const Fn *bodies[2];
+        for (int b = 0; b < 2; b++)
+            bodies[b] = started_body(ctx, branch->body[b], 1, &which);
+        Node **operands = NEW_ARRAY(ctx->arena, Node *, branch->operand_count + 1);
+        Node **values = NEW_ARRAY(ctx->arena, Node *, region_result_count(branch) + 1);
+        memcpy(operands, branch->operands, sizeof *operands * (size_t)branch->operand_count);
+        operands[branch->operand_count] = start;
+        region_again(ctx, branch, bodies, operands, NULL, values);
+        start = values[which];
+    }
+    return chain_onto(ctx, start, n, false);
+}
+
+/* Some results start from params, which follow the others. */
+static Fn *started_body(Context *ctx, const Fn *body, int count, const int *which)
+{
+    Fn *fn = NEW(ctx->arena, Fn);
+    *fn = *body;
+    memset(&fn->params, 0, sizeof fn->params);
+    memset(&fn->results, 0, sizeof fn->results);
+    for (int k = 0; k < body->params.count; k++)
+        vec_push(ctx->arena, &fn->params, body->params.at[k]);
+    for (int k = 0; k < body->results.count; k++)
+        vec_push(ctx->arena, &fn->results, body->results.at[k]);
+    for (int k = 0; k < count; k++) {
+        Result *r = &fn->results.at[which[k]];
+        Node *param = node_param(ctx, r->node->origin.name, r->node->type, r->node->origin.span);
+        vec_push(ctx->arena, &fn->params, ((Param){ .name = param->origin.name, .node = param }));
+        r->node = started(ctx, r->node, param);
+    }
+    return fn;
+}
+
+static void branch_again(Level *l, const Node *old, Node *const *operands, const Fn **bodies, Node **values)
+{
+    Context *ctx = l->all->ctx;
+    int all = region_result_count(old), count = 0;
+    int *which = NEW_ARRAY(ctx->arena, int, all + 1);
+    Node **more = NEW_ARRAY(ctx->arena, Node *, old->operand_count + all + 1);
+    memcpy(more, operands, sizeof *more * (size_t)old->operand_count);
+    for (int k = 0; k < all; k++) {
+        const Terms *start = map_get(l->starts, node_result(ctx, (Node *)(uintptr_t)old, k));
+        if (start) {
+            more[old->operand_count + count] = sum_of(l, start);
+            which[count++] = k;
+        }
+    }
+    for (int b = 0; count && b < 2; b++)
+        bodies[b] = started_body(ctx, bodies[b], count, which);
+    region_again(ctx, old, bodies, more, NULL, values);
+}
+
+static void loop_again(Level *l, const Node *old, Node *const *operands, const Fn **bodies, Node **values)
+{
+    Context *ctx = l->all->ctx;
+    int first = region_leading_count(old) - (int)old->attr[1];
+    Node **inits = arena_copy(ctx->arena, operands, sizeof *inits * (size_t)old->operand_count);
+    for (int k = 0; k < old->attr[1]; k++) {
+        const Terms *start = map_get(l->starts, node_result(ctx, (Node *)(uintptr_t)old, k));
+        if (start)
+            inits[first + k] = sum_of(l, start);
+    }
+    region_again(ctx, old, bodies, inits, NULL, values);
+}
+
+static void rewrite_region(Context *ctx, const Node *old, Node *const *operands, void *user, Node **values)
+{
+    Level *l = user;
+    const Fn *bodies[2] = { new_body(l->all, old->body[0]), old->body[1] ? new_body(l->all, old->body[1]) : NULL };
+    (old->op == OP_branch ? branch_again : loop_again)(l, old, operands, bodies, values);
+    for (int k = 0; k < region_result_count(old); k++)
+        map_put(l->now, node_result(ctx, (Node *)(uintptr_t)old, k), values[k]);
+}
+
+/* ---- functions --------------------------------------------------------------------------------------------------- */
+static Fn *scatter_fn(Everywhere *all, const Fn *fn)
+{
+    Context *ctx = all->ctx;
+    Level l = { .all = all, .users = users_of(all, fn), .sums = map_new(ctx->arena), .starts = map_new(ctx->arena),
+                .now = map_new(ctx->arena) };
+    find_sums(&l, fn);
+    return fn_rewrite_regions(ctx, fn, rewrite_node, rewrite_region, &l);
+}
+
+static const Fn *new_body(Everywhere *all, const Fn *body)
+{
+    Fn *fn = map_get(all->bodies, body);
+    if (!fn)
+        map_put(all->bodies, body, fn = scatter_fn(all, body));
+    return fn;
+}
+
+Fn *fn_scatter_sums(Context *ctx, const Fn *fn)
+{
+    Everywhere all = { .ctx = ctx, .bodies = map_new(ctx->arena), .users = map_new(ctx->arena) };
+    return scatter_fn(&all, fn);
+}
