@@ -1,0 +1,458 @@
+/* backward.c: the adjoint of a loop is a loop.
+ *
+ * It runs backwards, carries adjoints, reads what the forward loop stacked, and adds to the adjoints of captured values in
+ * place: nothing of the size of a whole array is touched per trip.  Where no adjoint is really carried (a sum of
+ * independent terms, a map), it runs over the same index as the loop itself and needs no tape.
+ * The forward loop is made again with the stacks added; passes merge it with the original, whose index it shares. */
+#include "region.h"
+
+#include <string.h>
+
+typedef Vec(Node *) Nodes;
+
+/* ---- sums that grow in place -------------------------------------------------------------------------------------- */
+/* The terms of a sum, in order. */
+static void sum_terms(Context *ctx, Node *x, Nodes *terms)
+{
+    Nodes stack = { 0 };
+    vec_push(ctx->arena, &stack, x);
+    while (stack.count) {
+        Node *n = stack.at[--stack.count];
+        if (n->op == OP_add) {
+            vec_push(ctx->arena, &stack, n->operands[1]);
+            vec_push(ctx->arena, &stack, n->operands[0]);
+        } else {
+            vec_push(ctx->arena, terms, n);
+        }
+    }
+}
+
+/* Is the carry of this param only ever added to, so that starting from x instead of 0 adds x to its last value? */
+static bool is_accumulator(const Node *param, const Node *next)
+{
+    while (next != param) {
+        if (next->op != OP_index_add && next->op != OP_add)
+            return false;
+        next = next->operands[0];
+    }
+    return true;
+}
+
+static bool is_used_once(Context *ctx, const Fn *body, const Node *param)
+{
+    NodeList nodes = { 0 };
+    int uses = 0;
+    ArenaMark mark = arena_mark(ctx->scratch);
+    fn_nodes(ctx, body, ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        for (int i = 0; i < nodes.at[k]->operand_count; i++)
+            uses += nodes.at[k]->operands[i] == param;
+    for (int k = 0; k < body->results.count; k++)
+        uses += body->results.at[k].node == param;
+    arena_release(ctx->scratch, mark);
+    return uses == 1;
+}
+
+/* A value of a loop that sums up from zero: its accumulation can start elsewhere. */
+static bool is_loop_sum(Context *ctx, const Node *n)
+{
+    if (n->op != OP_result || n->operands[0]->op != OP_loop)
+        return false;
+    const Node *loop = n->operands[0];
+    int64_t k = n->attr[0];
+    if (k >= loop->attr[1] || !node_is_zero(loop->operands[1 + k]))
+        return false;
+    const Fn *body = loop->body[0];
+    return is_accumulator(body->params.at[1 + k].node, body->results.at[k].node)
+        && is_used_once(ctx, body, body->params.at[1 + k].node);
+}
+
+/* base + x, with scatters into zero put into the base instead. */
+static Node *add_in_place(Context *ctx, Node *base, Node *x)
+{
+    Nodes chain = { 0 };
+    Node *n = x;
+    for (; n->op == OP_index_add; n = n->operands[0])
+        vec_push(ctx->arena, &chain, n);
+    if (!chain.count || !node_is_zero(n))
+        return node_binary(ctx, OP_add, base, x);
+    for (int k = chain.count - 1; k >= 0; k--) {
+        const Node *link = chain.at[k];
+        base = node_index_add(ctx, base, link->operand_count - 2, link->operands + 2, link->operands[1]);
+    }
+    return base;
+}
+
+/* The loop of which some accumulators start from the sums so far; `moved` says where its other values are now. */
+static void start_from_sums(Context *ctx, Nodes *pending, int count, Node **sums, Map *moved)
+{
+    Node *loop = NULL;
+    for (int j = 0; !loop && j < count; j++)
+        loop = pending[j].count ? pending[j].at[0]->operands[0] : NULL;
+    Node **operands = arena_copy(ctx->arena, loop->operands, sizeof *operands * (size_t)loop->operand_count);
+    int *taken = NEW_ARRAY(ctx->arena, int, count);
+    bool *rebased = NEW_ARRAY(ctx->arena, bool, region_result_count(loop));
+    for (int j = 0; j < count; j++) {
+        taken[j] = -1;
+        for (int k = 0; k < pending[j].count && taken[j] < 0; k++) {
+            int64_t value = pending[j].at[k]->attr[0];
+            if (pending[j].at[k]->operands[0] != loop || rebased[value])
+                continue;
+            taken[j] = (int)value;
+            rebased[value] = true;
+            operands[1 + value] = sums[j];
+            pending[j].at[k] = pending[j].at[--pending[j].count];
+        }
+    }
+    Node *again = node_rebuild(ctx, loop, operands);
+    for (int k = 0; k < region_result_count(loop); k++)
+        if (!rebased[k])
+            map_put(moved, node_result(ctx, loop, k), node_result(ctx, again, k));
+    for (int j = 0; j < count; j++)
+        if (taken[j] >= 0)
+            sums[j] = node_result(ctx, again, taken[j]);
+}
+
+/* sums[j] + added[j] for all j at once.  A loop that yields terms of several sums starts all of them from their place. */
+static void accumulate(Context *ctx, int count, Node **sums, Node *const *added, Map *moved)
+{
+    Nodes *pending = NEW_ARRAY(ctx->arena, Nodes, count + 1);
+    int loops = 0;
+    for (int j = 0; j < count; j++) {
+        Nodes terms = { 0 };
+        sum_terms(ctx, added[j], &terms);
+        for (int k = 0; k < terms.count; k++) {
+            if (is_loop_sum(ctx, terms.at[k])) {
+                vec_push(ctx->arena, &pending[j], terms.at[k]);
+                loops++;
+            } else {
+                sums[j] = add_in_place(ctx, sums[j], terms.at[k]);
+            }
+        }
+    }
+    while (loops) {
+        start_from_sums(ctx, pending, count, sums, moved);
+        loops = 0;
+        for (int j = 0; j < count; j++)
+            loops += pending[j].count;
+    }
+}
+
+/* ---- the body ------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    Body *body;
+    const Node *seed;                                       /* some adjoint: its batch axes */
+    Node *const *value_adjoints;
+    Node *trips;                                            /* outer */
+    Node *trip;                                             /* a param: stands for the trip that runs */
+    Node **bars;                                            /* per carry: the adjoint carried in, a param; NULL: none */
+    Node **carry_adjoints, **capture_adjoints;              /* out of the body; NULL: nothing flows */
+} Backward;
+
+/* x[.., t, ..]: row t of the axis behind the batch. */
+static Node *row_at(Context *ctx, Node *x, int batch, Node *t)
+{
+    int perm[RANK_MAX];
+    perm[0] = batch;
+    for (int k = 1; k < x->type->rank; k++)
+        perm[k] = k <= batch ? k - 1 : k;
+    return node_index(ctx, node_permute(ctx, x, perm), 1, &t);
+}
+
+static void new_bar(Backward *w, int k)
+{
+    w->bars[k] = body_param_like(w->body, w->body->carry[k], w->seed, "_bar");
+}
+
+static bool grow_bars(Backward *w)
+{
+    bool grows = false;
+    for (int k = 0; k < w->body->carries; k++)
+        if (w->carry_adjoints[k] && !w->bars[k]) {
+            new_bar(w, k);
+            grows = true;
+        }
+    return grows;
+}
+
+static void sweep_once(Backward *w, Node *const *stack_seeds, const bool *wanted)
+{
+    Body *b = w->body;
+    Context *ctx = b->ctx;
+    int count = b->carries + b->stacks, inputs = b->carries + b->captures, wrt_count = 0;
+    Node **seeds = NEW_ARRAY(ctx->arena, Node *, count + 1), **wrt = NEW_ARRAY(ctx->arena, Node *, inputs + 1);
+    Node **found = NEW_ARRAY(ctx->arena, Node *, inputs + 1);
+    int *which = NEW_ARRAY(ctx->arena, int, inputs + 1);
+    for (int k = 0; k < count; k++)
+        seeds[k] = k < b->carries ? w->bars[k] : stack_seeds[k];
+    for (int k = 0; k < inputs; k++) {
+        Node *x = k < b->carries ? b->carry[k] : b->capture[k - b->carries];
+        if (x->type->elem == ELEM_REAL && (k < b->carries || wanted[capture_operand(b, k - b->carries)])) {
+            wrt[wrt_count] = x;
+            which[wrt_count++] = k;
+        }
+    }
+    diff_reverse(ctx, count, b->values[0], seeds, b->batch, wrt_count, wrt, found, NULL);
+    memset(w->carry_adjoints, 0, sizeof *w->carry_adjoints * (size_t)inputs);
+    for (int k = 0; k < wrt_count; k++)
+        w->carry_adjoints[which[k]] = found[k];
+}
+
+/* The carries that adjoints flow through grow to a fixed point. */
+static void sweep_body(Backward *w, const bool *wanted)
+{
+    Body *b = w->body;
+    Context *ctx = b->ctx;
+    int count = b->carries + b->stacks;
+    Node **stack_seeds = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    w->bars = NEW_ARRAY(ctx->arena, Node *, b->carries + 1);
+    w->carry_adjoints = NEW_ARRAY(ctx->arena, Node *, b->carries + b->captures + 1);
+    w->capture_adjoints = w->carry_adjoints + b->carries;
+    for (int k = 0; k < count; k++) {
+        if (!w->value_adjoints[k])
+            continue;
+        if (k < b->carries)
+            new_bar(w, k);
+        else
+            stack_seeds[k] = row_at(ctx, body_stand_in(b, w->value_adjoints[k]), b->batch, w->trip);
+    }
+    do
+        sweep_once(w, stack_seeds, wanted);
+    while (grow_bars(w));
+}
+
+/* ---- the tape ------------------------------------------------------------------------------------------------------- */
+/* Worth a place on the tape rather than doing it again: library calls, contractions, inner regions. */
+static bool is_costly(const Node *n)
+{
+    switch (n->op) {
+    case OP_call: case OP_einsum: case OP_result: case OP_prod: case OP_recurrence: case OP_sum: case OP_max_reduce: case OP_min_reduce:
+        return true;
+    case OP_relu: case OP_clamp: case OP_sign: case OP_abs: case OP_min: case OP_max:
+        return false;
+    default:
+        return op_info[n->op].class == CLASS_ELEMENTWISE && strchr(op_info[n->op].kernel, '(')
+            && n->type->elem == ELEM_REAL;
+    }
+}
+
+typedef struct {
+    Map *carried, *varying;                                 /* depends on a carry; on a carry or the index */
+    Map *body;                                              /* nodes of the forward body */
+} Tape;
+
+static void mark_tape(const Body *b, Tape *t, const NodeList *nodes)
+{
+    for (int k = 0; k < b->carries; k++) {
+        map_put(t->carried, b->carry[k], b->carry[k]);
+        map_put(t->varying, b->carry[k], b->carry[k]);
+    }
+    map_put(t->varying, b->index, b->index);
+    for (int k = 0; k < nodes->count; k++) {
+        Node *n = nodes->at[k];
+        for (int i = 0; i < n->operand_count; i++) {
+            if (map_get(t->carried, n->operands[i]))
+                map_put(t->carried, n, n);
+            if (map_get(t->varying, n->operands[i]))
+                map_put(t->varying, n, n);
+        }
+    }
+}
+
+/* A small part of a large carried array: the part is kept, not the array. */
+static bool is_small_part(const Tape *t, const Node *n)
+{
+    enum { SMALL = 8 };
+    for (int i = 0; i < n->operand_count; i++)
+        if (map_get(t->carried, n->operands[i]) && n->operands[i]->type->count > SMALL
+            && 2 * n->type->count <= n->operands[i]->type->count)
+            return !node_is_region(n);
+    return false;
+}
+
+static bool is_saved(const Body *b, const Tape *t, const Node *n, bool same_index)
+{
+    if (n->op == OP_param)
+        return n != b->index && map_get(t->carried, n);
+    if (!map_get(t->body, n))
+        return false;
+    if (map_get(t->carried, n))
+        return is_costly(n) || is_small_part(t, n);
+    return map_get(t->varying, n) && !same_index && is_costly(n);
+}
+
+static void mark_body(const Body *b, Tape *t)
+{
+    Context *ctx = b->ctx;
+    NodeList nodes = { 0 };
+    Nodes roots = { 0 };
+    for (int k = 0; k < b->carries + b->stacks; k++)
+        vec_push(ctx->scratch, &roots, b->values[0][k]);
+    if (b->condition)
+        vec_push(ctx->scratch, &roots, b->condition);
+    nodes_reaching(ctx, roots.at, roots.count, ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        map_put(t->body, nodes.at[k], nodes.at[k]);
+}
+
+/* The forward values that the results read, as far down as they are not computed again: from the results down, a saved
+ * value ends the walk. */
+static Nodes find_saved(const Body *b, Node *const *results, int count, bool same_index)
+{
+    Context *ctx = b->ctx;
+    Nodes saved = { 0 };
+    NodeList nodes = { 0 };
+    ArenaMark mark = arena_mark(ctx->scratch);
+    Tape t = { map_new(ctx->scratch), map_new(ctx->scratch), map_new(ctx->scratch) };
+    Map *reached = map_new(ctx->scratch);
+    nodes_reaching(ctx, results, count, ctx->scratch, &nodes);
+    mark_tape(b, &t, &nodes);
+    mark_body(b, &t);
+    for (int k = 0; k < count; k++)
+        map_put(reached, results[k], results[k]);
+    for (int k = nodes.count - 1; k >= 0; k--) {
+        Node *n = nodes.at[k];
+        if (!map_get(reached, n))
+            continue;
+        if (is_saved(b, &t, n, same_index)) {
+            vec_push(ctx->arena, &saved, n);
+            continue;
+        }
+        for (int i = 0; i < n->operand_count; i++)
+            map_put(reached, n->operands[i], n->operands[i]);
+    }
+    arena_release(ctx->scratch, mark);
+    return saved;
+}
+
+/* Puts rows of what the forward loop stacks, at `trip`, for its own values that the results read. */
+static void read_tape(Body *b, Node *const *results, int count, Node *trip, Map *replacement, bool same_index)
+{
+    Context *ctx = b->ctx;
+    Nodes saved = find_saved(b, results, count, same_index), inits = { 0 }, values = { 0 };
+    if (!saved.count)
+        return;
+    for (int k = 0; k < b->carries; k++)
+        vec_push(ctx->arena, &inits, b->region->operands[b->leading + k]);
+    for (int k = 0; k < b->carries; k++)
+        vec_push(ctx->arena, &values, b->values[0][k]);
+    for (int k = 0; k < saved.count; k++)
+        vec_push(ctx->arena, &values, saved.at[k]);
+    int result_count = values.count;
+    if (b->condition)
+        vec_push(ctx->arena, &values, b->condition);
+    body_open(b, values.at, values.count, NULL);
+    Node **made = NEW_ARRAY(ctx->arena, Node *, result_count + 1);
+    body_loop(b, b->carries, inits.at, b->carry, result_count, values.at, b->condition ? values.at[result_count] : NULL,
+              made);
+    NodeSet *before = graph_record_also(ctx, &b->set);
+    for (int k = 0; k < saved.count; k++)
+        map_put(replacement, saved.at[k], row_at(ctx, made[b->carries + k], 0, trip));
+    graph_record(ctx, before);
+}
+
+/* ---- the loop that runs backwards ----------------------------------------------------------------------------------- */
+typedef struct {
+    Nodes inits, carries, results;
+    Vec(int) of;                                            /* carry k >= 0, capture -1 - k */
+} Adjoint;
+
+/* A carry's adjoint that passes through unchanged is no carry: it is what arrived. */
+static void add_bars(Backward *w, Adjoint *a, Map *replacement, Node **operand_adjoints)
+{
+    Body *b = w->body;
+    Context *ctx = b->ctx;
+    for (int k = 0; k < b->carries; k++) {
+        Node *bar = w->bars[k];
+        if (!bar)
+            continue;
+        if (w->carry_adjoints[k] == bar) {
+            Node *arrived = or_zero(ctx, w->value_adjoints[k], bar->type);
+            map_put(replacement, bar, arrived);
+            operand_adjoints[b->leading + k] = arrived;
+            continue;
+        }
+        vec_push(ctx->arena, &a->inits, or_zero(ctx, w->value_adjoints[k], bar->type));
+        vec_push(ctx->arena, &a->carries, bar);
+        vec_push(ctx->arena, &a->results, or_zero(ctx, w->carry_adjoints[k], bar->type));
+        vec_push(ctx->arena, &a->of, k);
+    }
+}
+
+static void add_sums(Backward *w, Adjoint *a)
+{
+    Body *b = w->body;
+    Context *ctx = b->ctx;
+    int count = 0;
+    Node **sums = NEW_ARRAY(ctx->arena, Node *, b->captures + 1);
+    Node **added = NEW_ARRAY(ctx->arena, Node *, b->captures + 1);
+    Map *moved = map_new(ctx->arena);
+    for (int k = 0; k < b->captures; k++) {
+        if (!w->capture_adjoints[k])
+            continue;
+        Node *sum = body_param_like(b, b->capture[k], w->seed, "_bar");
+        vec_push(ctx->arena, &a->inits, node_fill(ctx, sum->type, 0));
+        vec_push(ctx->arena, &a->carries, sum);
+        vec_push(ctx->arena, &a->of, -1 - k);
+        sums[count] = sum;
+        added[count++] = w->capture_adjoints[k];
+    }
+    accumulate(ctx, count, sums, added, moved);
+    for (int k = 0; k < count; k++)
+        vec_push(ctx->arena, &a->results, sums[k]);
+    graph_substitute(ctx, a->results.at, a->results.count, moved, NULL, NULL);
+}
+
+static void close_backward(Backward *w, Adjoint *a, Map *replacement, bool same_index, Node **made)
+{
+    Body *b = w->body;
+    Context *ctx = b->ctx;
+    Node *one = node_int(ctx, 1), *index = b->index, *trip = index;
+    if (!same_index) {
+        index = node_param(ctx, str_intern(ctx, "back"), type_scalar(ctx, ELEM_INT), b->region->origin.span);
+        NodeSet *before = graph_record_also(ctx, &b->set);
+        trip = node_binary(ctx, OP_sub, node_binary(ctx, OP_sub, w->trips, one), index);
+        graph_record(ctx, before);
+        map_put(replacement, b->index, trip);
+    }
+    map_put(replacement, w->trip, trip);
+    read_tape(b, a->results.at, a->results.count, trip, replacement, same_index);
+    body_open(b, a->results.at, a->results.count, replacement);
+    LoopParts p = { .trips = w->trips, .max_trips = b->region->attr[0], .checkpoint = b->region->attr[2], .index = index,
+                    .carry_count = a->carries.count, .inits = a->inits.at, .carries = a->carries.at,
+                    .result_count = a->results.count, .results = a->results.at, .body = &b->set };
+    node_loop(ctx, &p, made);
+}
+
+/* NULL when the loop runs at least once. */
+static Node *any_trip(Context *ctx, Node *trips)
+{
+    Node *runs = node_binary(ctx, OP_gt, trips, node_int(ctx, 0));
+    return runs->op == OP_constant ? NULL : runs;
+}
+
+void loop_reverse(Context *ctx, Node *region, Node *const *value_adjoints, int batch, const bool *wanted,
+                  Node **operand_adjoints, Node **conditions)
+{
+    Body b = body_of(ctx, region, batch);
+    Map *replacement = map_new(ctx->arena);
+    Adjoint a = { 0 };
+    Backward w = { .body = &b, .seed = first_present(value_adjoints, b.carries + b.stacks),
+                   .value_adjoints = value_adjoints };
+    w.trips = b.condition ? node_result(ctx, region, b.carries + b.stacks) : region->operands[0];
+    w.trip = node_param(ctx, str_intern(ctx, "trip"), type_scalar(ctx, ELEM_INT), region->origin.span);
+    sweep_body(&w, wanted);
+    add_bars(&w, &a, replacement, operand_adjoints);
+    bool same_index = a.carries.count == 0 && !b.condition; /* nothing is carried back: any order will do */
+    add_sums(&w, &a);
+    Node **made = NEW_ARRAY(ctx->arena, Node *, a.results.count + 1);
+    if (a.results.count)
+        close_backward(&w, &a, replacement, same_index, made);
+    for (int k = 0; k < a.of.count; k++) {
+        int of = a.of.at[k], operand = of >= 0 ? b.leading + of : capture_operand(&b, -1 - of);
+        operand_adjoints[operand] = made[k];
+        if (of < 0)
+            conditions[operand] = any_trip(ctx, w.trips);
+    }
+    body_end(&b);
+}

@@ -1,0 +1,146 @@
+/* mask.c: masks travel with adjoints.
+ *
+ * A `where` sends its adjoint to both sides; on each side the elements that were not chosen must get exactly zero,
+ * even where a rule further back multiplies by inf or NaN.  So the adjoint keeps the condition as a mask beside its
+ * bare value, the rules work on the value, and the selection comes last: when the adjoint is asked for, or is about
+ * to be summed with neighbours.  The mask then goes on in the operand's shape: an element is chosen if anything it
+ * went into was. */
+#include "rules.h"
+
+#include <math.h>
+
+/* ---- sums of flows --------------------------------------------------------------------------------------------- */
+Node *flow_value(Context *ctx, Flow f)
+{
+    return !f.mask || f.clean ? f.value : node_where(ctx, f.mask, f.value, node_real(ctx, 0));
+}
+
+/* An element is chosen if it is in either; where only one has a mask, the other may come from anywhere. */
+Flow flow_add(Context *ctx, Flow a, Flow b)
+{
+    if (a.mask == b.mask)
+        return (Flow){ node_binary(ctx, OP_add, a.value, b.value), a.mask, a.clean && b.clean };
+    Node *sum = node_binary(ctx, OP_add, flow_value(ctx, a), flow_value(ctx, b));
+    return (Flow){ sum, a.mask && b.mask ? node_binary(ctx, OP_or, a.mask, b.mask) : NULL, true };
+}
+
+/* ---- masks through ops ----------------------------------------------------------------------------------------- */
+/* Each element of the operand has its own place in the result: mask and value move alike, nothing is summed. */
+static bool moves(const Node *n)
+{
+    switch (n->op) {
+    case OP_reshape: case OP_permute: case OP_slice: case OP_pad: case OP_concat: case OP_stack: case OP_sum:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_reduction(const Node *n)
+{
+    return n->op == OP_prod || n->op == OP_max_reduce || n->op == OP_max_first || n->op == OP_min_reduce;
+}
+
+Node *flow_seed(Context *ctx, const Node *n, Flow f)
+{
+    bool waits = node_is_pointwise(n) || moves(n) || is_reduction(n);
+    return waits ? f.value : flow_value(ctx, f);
+}
+
+static Node *positive(Context *ctx, Node *x)
+{
+    return node_binary(ctx, OP_gt, x, node_real(ctx, 0));
+}
+
+/* Does the shape broadcast to `to`, axes of size 1 left aside? */
+static bool fits(const Type *shape, const Type *to)
+{
+    for (int k = 1; k <= shape->rank; k++)
+        if (type_size(shape, -k) != 1 && (k > to->rank || type_size(shape, -k) != type_size(to, -k)))
+            return false;
+    return true;
+}
+
+static Node *expand_fitting(Context *ctx, Node *x, const Type *to)
+{
+    int extra = x->type->rank - to->rank;
+    if (extra > 0)
+        x = node_reshape(ctx, x, type_make(ctx, x->type->elem, to->rank, x->type->dim + extra));
+    return node_expand(ctx, x, to);
+}
+
+/* A mask that does not vary along the broadcast axes needs no "any". */
+static Node *mask_before_expand(Context *ctx, const Node *n, Node *mask)
+{
+    Node *source = mask->op == OP_expand ? mask->operands[0] : mask;
+    if (fits(source->type, n->operands[0]->type))
+        return expand_fitting(ctx, source, n->operands[0]->type);
+    return positive(ctx, linear_adjoint(ctx, n, 0, node_to_real(ctx, mask), 0));
+}
+
+/* Only a mask that is one condition for all elements is carried through contractions and regions. */
+Node *mask_condition(Node *mask)
+{
+    Node *source = mask && mask->op == OP_expand ? mask->operands[0] : mask;
+    return source && source->type->count == 1 ? source : NULL;
+}
+
+Node *mask_of_condition(Context *ctx, Node *condition, const Type *shape)
+{
+    return condition ? expand_fitting(ctx, condition, shape) : NULL;
+}
+
+/* b_k goes into y_k and everything behind it, a_k as well. */
+static Node *mask_before_recurrence(Context *ctx, const Node *n, Node *mask)
+{
+    int axis = (int)n->attr[0];
+    const Node *source = mask->op == OP_expand ? mask->operands[0] : mask;
+    if (source->type->rank < -axis || type_size(source->type, axis) == 1)
+        return mask;
+    Node *later = axis_flip(ctx, node_to_real(ctx, mask), axis);
+    Node *count = node_recurrence(ctx, node_fill(ctx, n->type, 1), later, axis);
+    return positive(ctx, axis_flip(ctx, count, axis));
+}
+
+/* ---- flows through ops ----------------------------------------------------------------------------------------- */
+static Flow through_elementwise(Context *ctx, const Node *n, int operand, Flow f, Node *value)
+{
+    if (n->op == OP_where) {
+        Node *chosen = operand == 1 ? n->operands[0] : node_unary(ctx, OP_not, n->operands[0]);
+        return (Flow){ value, f.mask ? node_binary(ctx, OP_and, f.mask, chosen) : chosen, false };
+    }
+    bool keeps_zero = n->op == OP_neg || n->op == OP_add || n->op == OP_sub;
+    return (Flow){ value, f.mask, f.clean && keeps_zero };
+}
+
+static Flow through_linear(Context *ctx, const Node *n, int operand, Flow f, Node *value)
+{
+    if (moves(n))
+        return (Flow){ value, linear_adjoint(ctx, n, operand, f.mask, 0), f.clean };
+    if (n->op == OP_expand)
+        return (Flow){ value, mask_before_expand(ctx, n, f.mask), true };
+    if (n->op == OP_einsum)                                 /* zero times an infinite operand is not zero: not clean */
+        return (Flow){ value, mask_of_condition(ctx, mask_condition(f.mask), n->operands[operand]->type), false };
+    return (Flow){ value, positive(ctx, linear_adjoint(ctx, n, operand, node_to_real(ctx, f.mask), 0)), true };
+}
+
+static bool is_finite_fill(const Node *n)
+{
+    double value;
+    return node_is_fill(n, &value) && isfinite(value);
+}
+
+Flow flow_through(Context *ctx, const Node *n, int operand, Flow f, Node *value)
+{
+    if (node_is_pointwise(n) && n->op != OP_bind)
+        return through_elementwise(ctx, n, operand, f, value);
+    if (!f.mask)
+        return (Flow){ value, NULL, false };
+    if (n->op == OP_bind)
+        return (Flow){ value, f.mask, f.clean };
+    if (op_info[n->op].class == CLASS_LINEAR)
+        return through_linear(ctx, n, operand, f, value);
+    if (n->op == OP_recurrence)
+        return (Flow){ value, mask_before_recurrence(ctx, n, f.mask), operand == 1 && is_finite_fill(n->operands[0]) };
+    return (Flow){ value, is_reduction(n) ? batch_spread(ctx, n, f.mask, 0) : NULL, false };
+}

@@ -1,0 +1,291 @@
+/* region.c: the derivative of a region is a region.
+ *
+ * Forward: a loop that carries tangents beside the values.  A branch: both sides are differentiated, forward and in
+ * reverse, and the one that was taken runs again.  The loop that runs backwards: backward.c.
+ * Loops are made again over the same index and carries; passes merge them with the original. */
+#include "region.h"
+
+#include <string.h>
+
+/* ---- bodies ------------------------------------------------------------------------------------------------------- */
+Node *body_stand_in(Body *b, Node *outer)
+{
+    Node *param = node_param(b->ctx, outer->origin.name, outer->type, outer->origin.span);
+    map_put(b->outer, param, outer);
+    return param;
+}
+
+static void take_side(Body *b, int side, const Map *params)
+{
+    const Fn *fn = b->region->body[side];
+    int first = b->region->op == OP_while_loop, count = fn->results.count;
+    Node **roots = NEW_ARRAY(b->ctx->arena, Node *, count);
+    for (int k = 0; k < count; k++)
+        roots[k] = fn->results.at[k].node;
+    graph_substitute(b->ctx, roots, count, params, NULL, NULL);
+    b->condition = first ? roots[0] : NULL;
+    b->values[side] = roots + first;
+}
+
+Body body_of(Context *ctx, Node *region, int batch)
+{
+    const Fn *fn = region->body[0];
+    int own = region_own_count(region);
+    Body b = { .ctx = ctx, .region = region, .batch = batch, .outer = map_new(ctx->arena), .own = arena_new() };
+    b.set = (NodeSet){ .floor = NODE_SET_MEMBERS, .members = map_new(b.own) };
+    Map *params = map_new(ctx->arena);
+    b.carries = own ? own - 1 : 0;
+    b.leading = region_leading_count(region) - b.carries;
+    b.captures = fn->params.count - own;
+    b.stacks = fn->results.count - b.carries - (region->op == OP_while_loop);
+    b.index = own ? fn->params.at[0].node : NULL;
+    b.carry = NEW_ARRAY(ctx->arena, Node *, b.carries + 1);
+    b.capture = NEW_ARRAY(ctx->arena, Node *, b.captures + 1);
+    for (int k = 0; k < b.carries; k++)
+        b.carry[k] = fn->params.at[1 + k].node;
+    for (int k = 0; k < b.captures; k++) {
+        b.capture[k] = body_stand_in(&b, region->operands[capture_operand(&b, k)]);
+        map_put(params, fn->params.at[own + k].node, b.capture[k]);
+    }
+    take_side(&b, 0, params);
+    if (region->body[1])
+        take_side(&b, 1, params);
+    return b;
+}
+
+void body_end(Body *b)
+{
+    arena_free(b->own);
+}
+
+void body_open(Body *b, Node **roots, int count, const Map *replacement)
+{
+    const Map *all = b->outer;
+    if (replacement) {
+        Map *both = map_new(b->ctx->arena);
+        for (int k = 0; k < map_count(b->outer); k++)
+            map_put(both, map_key(b->outer, k), map_value(b->outer, k));
+        for (int k = 0; k < map_count(replacement); k++)
+            map_put(both, map_key(replacement, k), map_value(replacement, k));
+        all = both;
+    }
+    graph_substitute(b->ctx, roots, count, all, NULL, &b->set);
+}
+
+/* The batch axes of `seed`, then the type. */
+const Type *body_batched(const Body *b, const Node *seed, const Type *t)
+{
+    if (b->batch == 0)
+        return t;
+    return type_concat(b->ctx, ELEM_REAL, type_make(b->ctx, ELEM_REAL, b->batch, seed->type->dim), t);
+}
+
+Node *body_param_like(Body *b, const Node *n, const Node *seed, const char *suffix)
+{
+    Str name = n->origin.name ? str_format(b->ctx, "%s%s", n->origin.name, suffix) : NULL;
+    return node_param(b->ctx, name, body_batched(b, seed, n->type), n->origin.span);
+}
+
+void body_loop(const Body *b, int carry_count, Node *const *inits, Node *const *carries, int result_count,
+               Node *const *results, Node *condition, Node **values)
+{
+    LoopParts p = { .trips = condition ? NULL : b->region->operands[0], .condition = condition,
+                    .max_trips = b->region->attr[0], .checkpoint = b->region->attr[2], .index = b->index,
+                    .carry_count = carry_count, .inits = inits, .carries = carries, .result_count = result_count,
+                    .results = results, .body = &b->set };
+    node_loop(b->ctx, &p, values);
+}
+
+Node *first_present(Node *const *nodes, int count)
+{
+    for (int k = 0; k < count; k++)
+        if (nodes[k])
+            return nodes[k];
+    return NULL;
+}
+
+Node *or_zero(Context *ctx, Node *x, const Type *type)
+{
+    return x ? x : node_fill(ctx, type, 0);
+}
+
+/* ---- loops, forward ----------------------------------------------------------------------------------------------- */
+typedef struct {
+    Node **capture_dots;                                    /* stand-ins of the operands' tangents; NULL: none */
+    Node **carry_dots;                                      /* params; NULL: none */
+    Node **value_dots;
+} Tangents;
+
+static bool grow_carries(Body *b, Tangents *t, const Node *seed)
+{
+    bool grows = false;
+    for (int k = 0; k < b->carries; k++)
+        if (t->value_dots[k] && !t->carry_dots[k]) {
+            t->carry_dots[k] = body_param_like(b, b->carry[k], seed, "_dot");
+            grows = true;
+        }
+    return grows;
+}
+
+/* A carry gets a tangent when its init has one or when one flows into it: the set grows to a fixed point. */
+static Tangents body_tangents(Body *b, Node *const *operand_tangents, const Node *seed)
+{
+    Context *ctx = b->ctx;
+    int count = b->carries + b->stacks, inputs = b->carries + b->captures;
+    Tangents t = { NEW_ARRAY(ctx->arena, Node *, b->captures + 1), NEW_ARRAY(ctx->arena, Node *, b->carries + 1),
+                   NEW_ARRAY(ctx->arena, Node *, count + 1) };
+    Node **xs = NEW_ARRAY(ctx->arena, Node *, inputs + 1), **vs = NEW_ARRAY(ctx->arena, Node *, inputs + 1);
+    for (int k = 0; k < b->captures; k++) {
+        Node *dot = operand_tangents[capture_operand(b, k)];
+        t.capture_dots[k] = dot ? body_stand_in(b, dot) : NULL;
+    }
+    for (int k = 0; k < b->carries; k++)
+        if (operand_tangents[b->leading + k])
+            t.carry_dots[k] = body_param_like(b, b->carry[k], seed, "_dot");
+    do {
+        for (int k = 0; k < inputs; k++) {
+            xs[k] = k < b->carries ? b->carry[k] : b->capture[k - b->carries];
+            vs[k] = k < b->carries ? t.carry_dots[k] : t.capture_dots[k - b->carries];
+        }
+        diff_forward(ctx, inputs, xs, vs, b->batch, count, b->values[0], t.value_dots);
+    } while (grow_carries(b, &t, seed));
+    return t;
+}
+
+/* Batch axes come first in a tangent, the stacking axis in a stack. */
+static Node *batch_first(Context *ctx, Node *stacked, int batch)
+{
+    int perm[RANK_MAX];
+    for (int a = 0; a < stacked->type->rank; a++)
+        perm[a] = a < batch ? a + 1 : a == batch ? 0 : a;
+    return node_permute(ctx, stacked, perm);
+}
+
+typedef Vec(Node *) Nodes;
+
+static void loop_forward(Context *ctx, Node *region, Node *const *operand_tangents, int batch, Node **value_tangents)
+{
+    Body b = body_of(ctx, region, batch);
+    int count = b.carries + b.stacks, at = b.carries;
+    const Node *seed = first_present(operand_tangents, region->operand_count);
+    Nodes inits = { 0 }, carries = { 0 }, results = { 0 };
+    Tangents t = body_tangents(&b, operand_tangents, seed);
+    for (int k = 0; k < b.carries; k++) {
+        vec_push(ctx->arena, &inits, region->operands[b.leading + k]);
+        vec_push(ctx->arena, &carries, b.carry[k]);
+        vec_push(ctx->arena, &results, b.values[0][k]);
+    }
+    for (int k = 0; k < b.carries; k++)
+        if (t.carry_dots[k]) {
+            const Type *type = t.carry_dots[k]->type;
+            vec_push(ctx->arena, &inits, or_zero(ctx, operand_tangents[b.leading + k], type));
+            vec_push(ctx->arena, &carries, t.carry_dots[k]);
+            vec_push(ctx->arena, &results, or_zero(ctx, t.value_dots[k], type));
+        }
+    for (int k = b.carries; k < count; k++)
+        if (t.value_dots[k])
+            vec_push(ctx->arena, &results, t.value_dots[k]);
+    int result_count = results.count;
+    if (b.condition)
+        vec_push(ctx->arena, &results, b.condition);
+    body_open(&b, results.at, results.count, NULL);
+    Node **made = NEW_ARRAY(ctx->arena, Node *, result_count + 1);
+    body_loop(&b, carries.count, inits.at, carries.at, result_count, results.at,
+              b.condition ? results.at[result_count] : NULL, made);
+    for (int k = 0; k < b.carries; k++)
+        value_tangents[k] = t.carry_dots[k] ? made[at++] : NULL;
+    for (int k = b.carries; k < count; k++)
+        value_tangents[k] = t.value_dots[k] ? batch_first(ctx, made[at++], batch) : NULL;
+    body_end(&b);
+}
+
+/* ---- branches ------------------------------------------------------------------------------------------------------ */
+/* One branch over what flows in either side; the pairs in which nothing flows stay NULL. */
+static void join_sides(Body *b, int count, Node **sides[2], const Node *seed, Node *const *like, Node **values)
+{
+    Context *ctx = b->ctx;
+    Nodes roots[2] = { { 0 }, { 0 } };
+    for (int k = 0; k < count; k++) {
+        const Type *type = body_batched(b, seed, like[k]->type);
+        for (int side = 0; side < 2 && (sides[0][k] || sides[1][k]); side++)
+            vec_push(ctx->arena, &roots[side], or_zero(ctx, sides[side][k], type));
+    }
+    int kept = roots[0].count;
+    for (int k = 0; k < kept; k++)
+        vec_push(ctx->arena, &roots[0], roots[1].at[k]);
+    if (!kept)
+        return;
+    body_open(b, roots[0].at, 2 * kept, NULL);
+    Node **made = NEW_ARRAY(ctx->arena, Node *, kept);
+    BranchParts p = { .condition = b->region->operands[0], .count = kept, .yes = roots[0].at, .no = roots[0].at + kept,
+                      .inside = &b->set };
+    node_branch(ctx, &p, made);
+    for (int k = 0, at = 0; k < count; k++)
+        if (sides[0][k] || sides[1][k])
+            values[k] = made[at++];
+}
+
+static void branch_forward(Context *ctx, Node *region, Node *const *operand_tangents, int batch, Node **value_tangents)
+{
+    Body b = body_of(ctx, region, batch);
+    const Node *seed = first_present(operand_tangents, region->operand_count);
+    Node **dots = NEW_ARRAY(ctx->arena, Node *, b.captures + 1), **sides[2];
+    for (int k = 0; k < b.captures; k++) {
+        Node *dot = operand_tangents[capture_operand(&b, k)];
+        dots[k] = dot ? body_stand_in(&b, dot) : NULL;
+    }
+    for (int side = 0; side < 2; side++) {
+        sides[side] = NEW_ARRAY(ctx->arena, Node *, b.stacks);
+        diff_forward(ctx, b.captures, b.capture, dots, batch, b.stacks, b.values[side], sides[side]);
+    }
+    join_sides(&b, b.stacks, sides, seed, b.values[0], value_tangents);
+    body_end(&b);
+}
+
+static void branch_reverse(Context *ctx, Node *region, Node *const *value_adjoints, int batch, const bool *wanted,
+                           Node **operand_adjoints, Node **conditions)
+{
+    Body b = body_of(ctx, region, batch);
+    const Node *seed = first_present(value_adjoints, b.stacks);
+    Nodes wrt = { 0 };
+    Node **bars = NEW_ARRAY(ctx->arena, Node *, b.stacks), **sides[2];
+    for (int k = 0; k < b.captures; k++)
+        if (wanted[capture_operand(&b, k)])
+            vec_push(ctx->arena, &wrt, b.capture[k]);
+    for (int k = 0; k < b.stacks; k++)
+        bars[k] = value_adjoints[k] ? body_stand_in(&b, value_adjoints[k]) : NULL;
+    for (int side = 0; side < 2; side++) {
+        sides[side] = NEW_ARRAY(ctx->arena, Node *, wrt.count + 1);
+        diff_reverse(ctx, b.stacks, b.values[side], bars, batch, wrt.count, wrt.at, sides[side], NULL);
+    }
+    Node **made = NEW_ARRAY(ctx->arena, Node *, wrt.count + 1), *condition = region->operands[0];
+    join_sides(&b, wrt.count, sides, seed, wrt.at, made);
+    for (int k = 0, at = 0; k < b.captures; k++) {
+        int operand = capture_operand(&b, k);
+        if (!wanted[operand])
+            continue;
+        operand_adjoints[operand] = made[at];
+        if (!sides[0][at] != !sides[1][at])
+            conditions[operand] = sides[0][at] ? condition : node_unary(ctx, OP_not, condition);
+        at++;
+    }
+    body_end(&b);
+}
+
+/* ---- regions -------------------------------------------------------------------------------------------------------- */
+void region_reverse(Context *ctx, Node *region, Node *const *value_adjoints, int batch, const bool *wanted,
+                    Node **operand_adjoints, Node **conditions)
+{
+    if (region->op == OP_branch)
+        branch_reverse(ctx, region, value_adjoints, batch, wanted, operand_adjoints, conditions);
+    else
+        loop_reverse(ctx, region, value_adjoints, batch, wanted, operand_adjoints, conditions);
+}
+
+void region_forward(Context *ctx, Node *region, Node *const *operand_tangents, int batch, Node **value_tangents)
+{
+    if (region->op == OP_branch)
+        branch_forward(ctx, region, operand_tangents, batch, value_tangents);
+    else
+        loop_forward(ctx, region, operand_tangents, batch, value_tangents);
+}
