@@ -1,0 +1,134 @@
+/* llvm.c: a loop program as an LLVM module, and the module as text, bitcode, assembly or an object.
+ *
+ * The verifier runs on every module before LLVM's passes see it: what it refuses is a mistake of this back end. */
+#include "llvm_build.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/BitWriter.h>
+#include <llvm/Config/llvm-config.h>
+
+#include <string.h>
+
+/* ---- the module -------------------------------------------------------------------------------------------------------- */
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void module_open(Build *b)
+{
+    const char *name = base_name(b->program->input->source->path);
+    b->llvm = LLVMContextCreate();
+    b->module = LLVMModuleCreateWithNameInContext(name, b->llvm);
+    b->builder = LLVMCreateBuilderInContext(b->llvm);
+    b->real = b->ctx->options.is_float ? LLVMFloatTypeInContext(b->llvm) : LLVMDoubleTypeInContext(b->llvm);
+    b->int32 = LLVMInt32TypeInContext(b->llvm);
+    b->bit = LLVMInt1TypeInContext(b->llvm);
+    b->byte = LLVMInt8TypeInContext(b->llvm);
+    b->pointer = LLVMPointerTypeInContext(b->llvm, 0);
+    b->tables = map_new(b->ctx->arena);
+    b->callees = map_new(b->ctx->arena);
+}
+
+static void module_close(Build *b)
+{
+    LLVMDisposeBuilder(b->builder);
+    LLVMDisposeModule(b->module);
+    LLVMContextDispose(b->llvm);
+}
+
+static void verify(Build *b)
+{
+    char *message = NULL;
+    if (LLVMVerifyModule(b->module, LLVMReturnStatusAction, &message))
+        internal_error(b->ctx, "LLVM refuses the module: %s", message);
+    LLVMDisposeMessage(message);
+}
+
+static void module_fill(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *target, bool entries)
+{
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    b->ctx->phase = "the LLVM back end";
+    LLVMSetModuleDataLayout(b->module, layout);
+    LLVMDisposeTargetData(layout);
+    b->debug = target->debug ? debug_new(b) : NULL;
+    for (int k = 0; k < b->program->functions.count; k++)
+        build_function(b, b->program->functions.at[k]);
+    for (int k = 0; entries && k < b->program->functions.count; k++)
+        build_entry(b, b->program->functions.at[k]);
+    debug_finish(b);
+    target_apply(b, machine, target);
+    verify(b);
+    target_optimise(b, machine);
+}
+
+/* ---- what is written ----------------------------------------------------------------------------------------------------- */
+static void put_bytes(Text *out, const char *bytes, size_t size)
+{
+    for (size_t k = 0; k < size; k++)
+        text_char(out, bytes[k]);
+}
+
+static void put_buffer(Text *out, LLVMMemoryBufferRef buffer)
+{
+    put_bytes(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+}
+
+static void put_text(Text *out, LLVMModuleRef module)
+{
+    char *text = LLVMPrintModuleToString(module);
+    text_put(out, text);
+    LLVMDisposeMessage(text);
+}
+
+static LLVMMemoryBufferRef compiled(Build *b, LLVMTargetMachineRef machine, LLVMCodeGenFileType type)
+{
+    LLVMMemoryBufferRef buffer = NULL;
+    char *message = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, b->module, type, &message, &buffer))
+        internal_error(b->ctx, "LLVM makes no object: %s", message);
+    return buffer;
+}
+
+static bool module_emit(Context *ctx, const Program *program, const LlvmTarget *target, LlvmForm form, Text *out)
+{
+    Build b = { .ctx = ctx, .program = program };
+    LLVMTargetMachineRef machine = target_machine(ctx, target, ctx->options.level);
+    if (!machine)
+        return false;
+    module_open(&b);
+    module_fill(&b, machine, target, false);
+    switch (form) {
+    case LLVM_TEXT: put_text(out, b.module); break;
+    case LLVM_BITCODE: put_buffer(out, LLVMWriteBitcodeToMemoryBuffer(b.module)); break;
+    case LLVM_ASSEMBLY: put_buffer(out, compiled(&b, machine, LLVMAssemblyFile)); break;
+    case LLVM_OBJECT: put_buffer(out, compiled(&b, machine, LLVMObjectFile)); break;
+    }
+    module_close(&b);
+    LLVMDisposeTargetMachine(machine);
+    return true;
+}
+
+LLVMMemoryBufferRef module_object(Context *ctx, const Program *program, const LlvmTarget *target)
+{
+    Build b = { .ctx = ctx, .program = program };
+    LLVMTargetMachineRef machine = target_machine(ctx, target, ctx->options.level);
+    if (!machine)
+        return NULL;
+    module_open(&b);
+    module_fill(&b, machine, target, true);
+    LLVMMemoryBufferRef object = compiled(&b, machine, LLVMObjectFile);
+    module_close(&b);
+    LLVMDisposeTargetMachine(machine);
+    return object;
+}
+
+/* ---- what adc finds when it loads this module ------------------------------------------------------------------------------ */
+static const LlvmBackend backend = {
+    .adc_version = ADC_VERSION, .version = LLVM_VERSION_STRING, .check = target_exists, .emit = module_emit,
+    .load = jit_load, .entry = jit_entry, .unload = jit_unload,
+};
+extern const LlvmBackend *const adc_llvm_backend;
+const LlvmBackend *const adc_llvm_backend = &backend;

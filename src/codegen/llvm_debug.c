@@ -1,0 +1,141 @@
+/* llvm_debug.c: -g: every instruction has a line of the model's source, so that a debugger steps through it.
+ *
+ * Paths are those that the user gave, relative ones relative to where the debugger runs: nothing about this machine is written. */
+#include "llvm_build.h"
+
+#include <llvm-c/DebugInfo.h>
+
+#include <string.h>
+
+struct Debug {
+    LLVMDIBuilderRef builder;
+    Map *files;                                             /* Source -> DIFile */
+    Map *scopes;                                            /* Source -> scope of the function that is built */
+    LLVMMetadataRef unit, function, types[3];
+    int line;                                               /* that the function begins at */
+};
+
+static LLVMMetadataRef file_of(Build *b, const Source *source)
+{
+    LLVMMetadataRef file = map_get(b->debug->files, source);
+    if (!file)
+        file = LLVMDIBuilderCreateFile(b->debug->builder, source->path, strlen(source->path), ".", 1);
+    map_put(b->debug->files, source, file);
+    return file;
+}
+
+static void add_flag(Build *b, const char *name, unsigned value)
+{
+    LLVMAddModuleFlag(b->module, LLVMModuleFlagBehaviorWarning, name, strlen(name), LLVMValueAsMetadata(build_int(b, value)));
+}
+
+Debug *debug_new(Build *b)
+{
+    enum { BOOLEAN = 2, FLOATING = 4, SIGNED = 5 };         /* DW_ATE_ */
+    const char *producer = "adc " ADC_VERSION, *real = b->ctx->options.is_float ? "float" : "double";
+    Debug *debug = b->debug = NEW(b->ctx->arena, Debug);
+    *debug = (Debug){ .builder = LLVMCreateDIBuilder(b->module), .files = map_new(b->ctx->arena) };
+    debug->unit = LLVMDIBuilderCreateCompileUnit(debug->builder, LLVMDWARFSourceLanguageC99, file_of(b, b->program->input->source), producer,
+                                                 strlen(producer), b->ctx->options.level > 0, "", 0, 0, "", 0,
+                                                 LLVMDWARFEmissionFull, 0, false, false, "", 0, "", 0);
+    debug->types[ELEM_REAL] = LLVMDIBuilderCreateBasicType(debug->builder, real, strlen(real), b->ctx->options.is_float ? 32 : 64,
+                                                           FLOATING, LLVMDIFlagZero);
+    debug->types[ELEM_INT] = LLVMDIBuilderCreateBasicType(debug->builder, "int", 3, 32, SIGNED, LLVMDIFlagZero);
+    debug->types[ELEM_BOOL] = LLVMDIBuilderCreateBasicType(debug->builder, "bool", 4, 8, BOOLEAN, LLVMDIFlagZero);
+    add_flag(b, "Debug Info Version", LLVMDebugMetadataVersion());
+    add_flag(b, "Dwarf Version", 4);
+    return debug;
+}
+
+/* ---- places --------------------------------------------------------------------------------------------------------------- */
+static Span span_of(const Node *n)
+{
+    const Node *of = n->origin.role == ROLE_PRIMAL || !n->origin.of ? n : n->origin.of;
+    return of->origin.span;
+}
+
+static LLVMMetadataRef scope_of(Build *b, const Source *source)
+{
+    LLVMMetadataRef scope = map_get(b->debug->scopes, source);
+    if (!scope)
+        scope = LLVMDIBuilderCreateLexicalBlockFile(b->debug->builder, b->debug->function, file_of(b, source), 0);
+    map_put(b->debug->scopes, source, scope);
+    return scope;
+}
+
+static void set_place(Build *b, LLVMMetadataRef scope, int line)
+{
+    LLVMMetadataRef place = LLVMDIBuilderCreateDebugLocation(b->llvm, (unsigned)line, 0, scope, NULL);
+    LLVMSetCurrentDebugLocation2(b->builder, place);
+}
+
+static const Node *node_of(const Stmt *s)
+{
+    if (s->nodes.count)
+        return s->nodes.at[0];
+    if (s->region)
+        return s->region->node;
+    if (s->value && s->value->node)
+        return s->value->node;
+    if (s->kind == STMT_STORE || s->kind == STMT_ARRAY)
+        return s->buffer->node;
+    return s->scalar ? s->scalar->node : NULL;
+}
+
+void debug_stmt(Build *b, const Stmt *s)
+{
+    const Node *n = b->debug ? node_of(s) : NULL;
+    if (n && span_of(n).source && span_of(n).source->path[0] != '<')
+        set_place(b, scope_of(b, span_of(n).source), span_line(span_of(n)));
+}
+
+/* ---- functions ------------------------------------------------------------------------------------------------------------- */
+static LLVMMetadataRef parameter_type(Build *b, const Parameter *p)
+{
+    Debug *debug = b->debug;
+    LLVMMetadataRef elem = debug->types[p->type->elem];
+    unsigned bits = 8 * LLVMPointerSize(LLVMGetModuleDataLayout(b->module));
+    return p->scalar ? elem : LLVMDIBuilderCreatePointerType(debug->builder, elem, bits, 0, 0, "", 0);
+}
+
+/* The first line of what the function computes. */
+static int first_line(const Build *b)
+{
+    const Fn *fn = b->function->fn;
+    const Source *source = b->program->input->source;
+    int first = 0;
+    for (int k = 0; k < fn->results.count; k++) {
+        Span span = span_of(fn->results.at[k].node);
+        int line = span.source == source ? span_line(span) : 0;
+        first = line && (!first || line < first) ? line : first;
+    }
+    return first ? first : 1;
+}
+
+void debug_function(Build *b)
+{
+    Debug *debug = b->debug;
+    const Function *f = b->function;
+    if (!debug)
+        return;
+    LLVMMetadataRef file = file_of(b, b->program->input->source), *types = NEW_ARRAY(b->ctx->arena, LLVMMetadataRef, f->params.count + 1);
+    for (int k = 0; k < f->params.count; k++)
+        types[k + 1] = parameter_type(b, &f->params.at[k]);
+    LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(debug->builder, file, types, (unsigned)f->params.count + 1, LLVMDIFlagZero);
+    debug->line = first_line(b);
+    debug->function = LLVMDIBuilderCreateFunction(debug->builder, file, f->name, strlen(f->name), f->name, strlen(f->name), file,
+                                                  (unsigned)debug->line, type, false, true, (unsigned)debug->line,
+                                                  LLVMDIFlagPrototyped, b->ctx->options.level > 0);
+    LLVMSetSubprogram(b->code, debug->function);
+    debug->scopes = map_new(b->ctx->arena);
+    map_put(debug->scopes, b->program->input->source, debug->function);
+    set_place(b, debug->function, debug->line);
+}
+
+void debug_finish(Build *b)
+{
+    if (!b->debug)
+        return;
+    LLVMDIBuilderFinalize(b->debug->builder);
+    LLVMDisposeDIBuilder(b->debug->builder);
+}
