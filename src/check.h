@@ -1,0 +1,50 @@
+/* check.h: what the parts of --check share.
+ *
+ * Contents: findings | random points and evaluation (check.c) | the two checks of derivatives */
+#ifndef ADC_CHECK_H
+#define ADC_CHECK_H
+
+#include "driver.h"
+
+enum { CHECK_POINTS = 3, CHECK_ATTEMPTS = 24 };
+static const double check_double_tolerance = 1e-9;
+
+typedef enum { UNDECIDED, PASSED, FAILED } Verdict;         /* undecided: no point could be used */
+typedef struct { double worst; int points; Verdict verdict; } Finding;   /* worst: relative error */
+
+typedef struct Check {
+    Context *ctx;
+    Module *module;
+    Engine engine;
+    uint64_t state;                                         /* of the random numbers */
+} Check;
+
+void finding_note(Finding *, double error, double tolerance);
+
+/* ---- check.c ----------------------------------------------------------------------------------------------------- */
+Tensor check_zeros(Check *, const Type *);
+/* Reals within the range; ints are small, because most are indices; bools either way. */
+Tensor check_random(Check *, const Type *, double low, double high);
+/* Functions have domains that we do not know: a range to try. */
+void check_domain(int attempt, double *low, double *high);
+/* In double, whatever the chosen type. */
+Tensor *check_evaluate(Check *, const Fn *, const Tensor *inputs, Arena *);
+double check_dot(const Tensor *, const Tensor *);
+static inline bool is_real(const Type *type) { return type->elem == ELEM_REAL; }
+
+bool check_row(const char *name, const char *against, const Finding *);     /* prints it; false when it failed */
+
+/* A point: inputs of a function, a direction for them, and weights for its results. */
+typedef struct Point { Tensor *x, *v, *u; } Point;
+/* d/de of <u, base(x + e v)> at 0 by differences; of several estimates the one that moved least.  *moved: how far. */
+double check_difference(Check *, const Fn *base, const Point *, double *moved);
+
+/* ---- check_differences.c: the derivative against differences -----------------------------------------------------
+ * Gives the function that was differentiated (for second derivatives: its gradient); NULL after an error message. */
+const Fn *check_differences(Check *, const ExportSpec *, const Transform *, Finding *);
+/* ---- check_modes.c: forward mode against reverse mode of one function -------------------------------------------- */
+Finding check_modes(Check *, const Fn *base);
+/* ---- check_declared.c: `derivative` declarations against differences: a row per argument; false when one failed -- */
+bool check_declared(Check *);
+
+#endif

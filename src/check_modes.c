@@ -1,0 +1,123 @@
+/* check_modes.c: forward mode against reverse mode: <J' u, v> = <u, J v> for random u and v.
+ *
+ * The two sweeps are built here, straight from src/diff, by all real inputs; the exports' conventions have no part in
+ * it. */
+#include "check.h"
+
+#include <math.h>
+
+/* The base with derivatives by all its real inputs in reverse mode, or in forward mode: seeds or tangents come as
+ * further inputs, and only what is not always zero as results; `of` says what each of them belongs to. */
+typedef struct Mode { Fn fn; int *of; } Mode;
+
+static Node *extra_input(Check *check, Mode *mode, const Type *type)
+{
+    Node *node =
+        node_param(check->ctx, str_format(check->ctx, "direction_%d", mode->fn.params.count), type, mode->fn.span);
+    Param param = {.name = node->origin.name, .node = node};
+    vec_push(check->ctx->arena, &mode->fn.params, param);
+    return node;
+}
+
+static Mode mode_new(Check *check, const Fn *base)
+{
+    Mode mode = {.fn = {.name = base->name, .span = base->span}};
+    for (int k = 0; k < base->params.count; k++) vec_push(check->ctx->arena, &mode.fn.params, base->params.at[k]);
+    return mode;
+}
+
+static void mode_results(Check *check, Mode *mode, Node *const *nodes, const int *of, int count)
+{
+    mode->of = NEW_ARRAY(check->ctx->arena, int, count + 1);
+    for (int k = 0; k < count; k++) {
+        if (!nodes[k]) continue;
+        Result result = {.name = mode->fn.name, .node = nodes[k]};
+        mode->of[mode->fn.results.count] = of[k];
+        vec_push(check->ctx->arena, &mode->fn.results, result);
+    }
+}
+
+/* The real inputs of a function and the real results: their nodes and places. */
+typedef struct Reals { Node **nodes; int *of; int count; } Reals;
+
+static void add_real(Reals *reals, Node *node, int k)
+{
+    if (!is_real(node->type)) return;
+    reals->nodes[reals->count] = node;
+    reals->of[reals->count++] = k;
+}
+
+static Reals real_inputs(Check *check, const Fn *fn)
+{
+    int count = fn->params.count + 1;
+    Reals reals = {NEW_ARRAY(check->ctx->arena, Node *, count), NEW_ARRAY(check->ctx->arena, int, count), 0};
+    for (int k = 0; k < fn->params.count; k++) add_real(&reals, fn->params.at[k].node, k);
+    return reals;
+}
+
+static Reals real_results(Check *check, const Fn *fn)
+{
+    int count = fn->results.count + 1;
+    Reals reals = {NEW_ARRAY(check->ctx->arena, Node *, count), NEW_ARRAY(check->ctx->arena, int, count), 0};
+    for (int k = 0; k < fn->results.count; k++) add_real(&reals, fn->results.at[k].node, k);
+    return reals;
+}
+
+static Mode build_mode(Check *check, const Fn *base, bool reverse)
+{
+    Context *ctx = check->ctx;
+    Mode mode = mode_new(check, base);
+    Reals inputs = real_inputs(check, base), results = real_results(check, base);
+    const Reals *given = reverse ? &results : &inputs, *made = reverse ? &inputs : &results;
+    Node **directions = NEW_ARRAY(ctx->arena, Node *, given->count + 1);
+    Node **derivatives = NEW_ARRAY(ctx->arena, Node *, made->count + 1);
+    for (int k = 0; k < given->count; k++) directions[k] = extra_input(check, &mode, given->nodes[k]->type);
+    if (reverse)
+        diff_reverse(ctx, results.count, results.nodes, directions, 0, inputs.count, inputs.nodes, derivatives, NULL);
+    else diff_forward(ctx, inputs.count, inputs.nodes, directions, 0, results.count, results.nodes, derivatives);
+    mode_results(check, &mode, derivatives, made->of, made->count);
+    return mode;
+}
+
+/* <derivatives, weights> for the directions of the mode; both are indexed like the base's inputs or results. */
+static double mode_product(Check *check, const Fn *base, const Mode *mode, const Tensor *x, const Tensor *directions,
+                           const Tensor *weights)
+{
+    Arena *arena = arena_new();
+    Tensor *inputs = NEW_ARRAY(arena, Tensor, mode->fn.params.count + 1);
+    int given = base->params.count;
+    for (int k = 0; k < base->params.count; k++) inputs[k] = x[k];
+    for (int k = 0; given < mode->fn.params.count; k++)
+        if (is_real(directions[k].type)) inputs[given++] = directions[k];
+    const Tensor *results = check_evaluate(check, &mode->fn, inputs, arena);
+    double sum = 0;
+    for (int k = 0; k < mode->fn.results.count; k++) sum += check_dot(&results[k], &weights[mode->of[k]]);
+    arena_free(arena);
+    return sum;
+}
+
+/* <J' u, v> = <u, J v> */
+Finding check_modes(Check *check, const Fn *base)
+{
+    Context *ctx = check->ctx;
+    Finding finding = {0};
+    Mode reverse = build_mode(check, base, true), forward = build_mode(check, base, false);
+    for (int attempt = 0; attempt < CHECK_ATTEMPTS && finding.points < CHECK_POINTS; attempt++) {
+        Tensor *x = NEW_ARRAY(ctx->arena, Tensor, base->params.count + 1);
+        Tensor *v = NEW_ARRAY(ctx->arena, Tensor, base->params.count + 1);
+        Tensor *u = NEW_ARRAY(ctx->arena, Tensor, base->results.count + 1);
+        double low, high;
+        check_domain(attempt, &low, &high);
+        for (int k = 0; k < base->params.count; k++) {
+            x[k] = check_random(check, base->params.at[k].node->type, low, high);
+            v[k] = check_random(check, base->params.at[k].node->type, -1, 1);
+        }
+        for (int k = 0; k < base->results.count; k++)
+            u[k] = check_random(check, base->results.at[k].node->type, -1, 1);
+        double back = mode_product(check, base, &reverse, x, u, v),
+               ahead = mode_product(check, base, &forward, x, v, u);
+        if (!isfinite(ahead) && !isfinite(back)) continue;
+        finding_note(&finding, fabs(back - ahead) / fmax(1, fabs(ahead)), check_double_tolerance);
+    }
+    return finding;
+}
