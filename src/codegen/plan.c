@@ -15,6 +15,7 @@ typedef struct {
     Combine combine;
     int times;
     bool several;                                           /* at different places or indices */
+    int64_t trips;                                          /* of all loops around: how often it is carried out */
 } Site;
 
 typedef struct {
@@ -42,6 +43,7 @@ static void note_site(Site *site, const Walk *w, const Formula *index, Combine c
     site->block = w->block;
     site->index = index;
     site->combine = combine;
+    site->trips = w->times;
     site->times++;
 }
 
@@ -146,13 +148,14 @@ static void place_on_stack(Lowering *lower, Life **lives, int count)
 }
 
 /* ---- the work array -------------------------------------------------------------------------------------------- */
-/* `new` may begin where `old` ends: one store and loads of the same element, before it in the same block. */
+/* `new` may begin where `old` ends: one store and loads of the same element, before it in the same block; and as many stores
+ * as elements, so that no later trip of a loop around reads what is overwritten. */
 static bool may_replace(const Life *new, const Life *old)
 {
     return new->first == old->last && old->last_store < old->last && new->buffer->size == old->buffer->size
         && new->store.times == 1 && new->store.combine == COMBINE_SET && old->load.times > 0 && !old->load.several
         && old->load.index == new->store.index && old->load.block == new->store.block
-        && old->load.position <= new->store.position;
+        && old->load.position <= new->store.position && new->store.trips == new->buffer->size;
 }
 
 /* The lowest gap among those that are alive, which are in order of offsets. */
