@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* ---- the module -------------------------------------------------------------------------------------------------------- */
+/* ---- the module -------------------------------------------------------------------------------------------------- */
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -63,7 +63,7 @@ static void module_fill(Build *b, LLVMTargetMachineRef machine, const LlvmTarget
     target_optimise(b, machine);
 }
 
-/* ---- what is written ----------------------------------------------------------------------------------------------------- */
+/* ---- what is written --------------------------------------------------------------------------------------------- */
 static void put_bytes(Text *out, const char *bytes, size_t size)
 {
     for (size_t k = 0; k < size; k++)
@@ -125,7 +125,7 @@ LLVMMemoryBufferRef module_object(Context *ctx, const Program *program, const Ll
     return object;
 }
 
-/* ---- what adc finds when it loads this module ------------------------------------------------------------------------------ */
+/* ---- what adc finds when it loads this module -------------------------------------------------------------------- */
 static const LlvmBackend backend = {
     .adc_version = ADC_VERSION, .version = LLVM_VERSION_STRING, .check = target_exists, .emit = module_emit,
     .load = jit_load, .entry = jit_entry, .unload = jit_unload,

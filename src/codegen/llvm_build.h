@@ -26,13 +26,13 @@ typedef struct Build {
 
     const Function *function;                               /* that is built */
     LLVMValueRef code, work;                                /* work NULL: none */
-    Map *places;                                            /* Buffer -> address; Scalar -> address on the stack, or value */
+    Map *places; /* Buffer -> address; Scalar -> address on the stack, or value */
     LLVMValueRef *bound;                                    /* by formula id: the value of the LET in force */
     LLVMValueRef counters[LOOP_DEPTH_MAX];
     LLVMBasicBlockRef leave;                                /* where a BREAK goes */
 } Build;
 
-/* ---- llvm_formula.c ------------------------------------------------------------------------------------------------- */
+/* ---- llvm_formula.c ---------------------------------------------------------------------------------------------- */
 LLVMValueRef build_formula(Build *, const Formula *);
 LLVMValueRef build_int(const Build *, int64_t);
 LLVMValueRef build_element(const Build *, Elem, double);    /* of a table, as in memory */
@@ -43,38 +43,41 @@ LLVMValueRef build_loaded(Build *, Elem, LLVMValueRef address, const char *name)
 LLVMValueRef build_as_stored(Build *, Elem, LLVMValueRef value);
 LLVMValueRef build_libm(Build *, const char *name, int count, LLVMValueRef *args);      /* the name for double */
 
-/* ---- llvm_stmt.c ---------------------------------------------------------------------------------------------------- */
+/* ---- llvm_stmt.c ------------------------------------------------------------------------------------------------- */
 void build_block(Build *, const Block *);
 LLVMBasicBlockRef build_new_block(Build *, const char *name);
 void build_go(Build *, LLVMBasicBlockRef next);             /* and continues there */
 LLVMValueRef build_local(Build *, LLVMTypeRef, const char *name);       /* on the stack, made once per call */
 
-/* ---- llvm_function.c ------------------------------------------------------------------------------------------------ */
+/* ---- llvm_function.c --------------------------------------------------------------------------------------------- */
 void build_function(Build *, const Function *);
 void build_temps(Build *, const Function *);                /* of a function, or of a region's body */
 void build_entry(Build *, const Function *);                /* see LlvmEntry */
 Str build_entry_name(Context *, Str function);
 void build_attribute(const Build *, LLVMValueRef function, int at, const char *name, uint64_t value);
 
-/* ---- llvm_special.c: the functions of ir/special.inc ---------------------------------------------------------------- */
+/* ---- llvm_special.c: the functions of ir/special.inc ------------------------------------------------------------- */
 LLVMValueRef build_special(Build *, Str name);
 
-/* ---- llvm_debug.c --------------------------------------------------------------------------------------------------- */
+/* ---- llvm_debug.c ------------------------------------------------------------------------------------------------ */
 Debug *debug_new(Build *);
 void debug_function(Build *);                               /* before its first statement */
 void debug_stmt(Build *, const Stmt *);                     /* what follows comes from there */
+void debug_parameter(Build *, int k, LLVMValueRef);         /* both: what a name stands for */
+void debug_let(Build *, const Stmt *, LLVMValueRef);
 void debug_finish(Build *);
 
-/* ---- llvm_target.c -------------------------------------------------------------------------------------------------- */
+/* ---- llvm_target.c ----------------------------------------------------------------------------------------------- */
 LLVMTargetMachineRef target_machine(Context *, const LlvmTarget *, int level);         /* NULL after an error message */
 bool target_exists(Context *, const LlvmTarget *);
 void target_apply(Build *, LLVMTargetMachineRef, const LlvmTarget *);
 void target_optimise(Build *, LLVMTargetMachineRef);
 
-/* ---- llvm.c: the module --------------------------------------------------------------------------------------------- */
-LLVMMemoryBufferRef module_object(Context *, const Program *, const LlvmTarget *);      /* with entries; NULL after an error message */
+/* ---- llvm.c: the module ------------------------------------------------------------------------------------------ */
+LLVMMemoryBufferRef module_object(Context *, const Program *,
+                                  const LlvmTarget *); /* with entries; NULL after an error message */
 
-/* ---- llvm_jit.c ----------------------------------------------------------------------------------------------------- */
+/* ---- llvm_jit.c -------------------------------------------------------------------------------------------------- */
 LlvmCode *jit_load(Context *, const Program *);
 LlvmEntry *jit_entry(Context *, LlvmCode *, Str function);
 void jit_unload(LlvmCode *);

@@ -1,9 +1,11 @@
 /* llvm_debug.c: -g: every instruction has a line of the model's source, so that a debugger steps through it.
  *
- * Paths are those that the user gave, relative ones relative to where the debugger runs: nothing about this machine is written. */
+ * Paths are those that the user gave, relative ones relative to where the debugger runs: nothing about this machine is
+ * written. */
 #include "llvm_build.h"
 
 #include <llvm-c/DebugInfo.h>
+#include <llvm/Config/llvm-config.h>
 
 #include <string.h>
 
@@ -26,7 +28,8 @@ static LLVMMetadataRef file_of(Build *b, const Source *source)
 
 static void add_flag(Build *b, const char *name, unsigned value)
 {
-    LLVMAddModuleFlag(b->module, LLVMModuleFlagBehaviorWarning, name, strlen(name), LLVMValueAsMetadata(build_int(b, value)));
+    LLVMAddModuleFlag(b->module, LLVMModuleFlagBehaviorWarning, name, strlen(name),
+                      LLVMValueAsMetadata(build_int(b, value)));
 }
 
 Debug *debug_new(Build *b)
@@ -35,11 +38,11 @@ Debug *debug_new(Build *b)
     const char *producer = "adc " ADC_VERSION, *real = b->ctx->options.is_float ? "float" : "double";
     Debug *debug = b->debug = NEW(b->ctx->arena, Debug);
     *debug = (Debug){ .builder = LLVMCreateDIBuilder(b->module), .files = map_new(b->ctx->arena) };
-    debug->unit = LLVMDIBuilderCreateCompileUnit(debug->builder, LLVMDWARFSourceLanguageC99, file_of(b, b->program->input->source), producer,
-                                                 strlen(producer), b->ctx->options.level > 0, "", 0, 0, "", 0,
-                                                 LLVMDWARFEmissionFull, 0, false, false, "", 0, "", 0);
-    debug->types[ELEM_REAL] = LLVMDIBuilderCreateBasicType(debug->builder, real, strlen(real), b->ctx->options.is_float ? 32 : 64,
-                                                           FLOATING, LLVMDIFlagZero);
+    debug->unit = LLVMDIBuilderCreateCompileUnit(
+        debug->builder, LLVMDWARFSourceLanguageC99, file_of(b, b->program->input->source), producer, strlen(producer),
+        b->ctx->options.level > 0, "", 0, 0, "", 0, LLVMDWARFEmissionFull, 0, false, false, "", 0, "", 0);
+    debug->types[ELEM_REAL] = LLVMDIBuilderCreateBasicType(
+        debug->builder, real, strlen(real), b->ctx->options.is_float ? 32 : 64, FLOATING, LLVMDIFlagZero);
     debug->types[ELEM_INT] = LLVMDIBuilderCreateBasicType(debug->builder, "int", 3, 32, SIGNED, LLVMDIFlagZero);
     debug->types[ELEM_BOOL] = LLVMDIBuilderCreateBasicType(debug->builder, "bool", 4, 8, BOOLEAN, LLVMDIFlagZero);
     add_flag(b, "Debug Info Version", LLVMDebugMetadataVersion());
@@ -47,7 +50,7 @@ Debug *debug_new(Build *b)
     return debug;
 }
 
-/* ---- places --------------------------------------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------------------------------------ */
 static Span span_of(const Node *n)
 {
     const Node *of = n->origin.role == ROLE_PRIMAL || !n->origin.of ? n : n->origin.of;
@@ -89,7 +92,7 @@ void debug_stmt(Build *b, const Stmt *s)
         set_place(b, scope_of(b, span_of(n).source), span_line(span_of(n)));
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------------------------------------------- */
 static LLVMMetadataRef parameter_type(Build *b, const Parameter *p)
 {
     Debug *debug = b->debug;
@@ -118,18 +121,59 @@ void debug_function(Build *b)
     const Function *f = b->function;
     if (!debug)
         return;
-    LLVMMetadataRef file = file_of(b, b->program->input->source), *types = NEW_ARRAY(b->ctx->arena, LLVMMetadataRef, f->params.count + 1);
+    LLVMMetadataRef file = file_of(b, b->program->input->source),
+                    *types = NEW_ARRAY(b->ctx->arena, LLVMMetadataRef, f->params.count + 1);
     for (int k = 0; k < f->params.count; k++)
         types[k + 1] = parameter_type(b, &f->params.at[k]);
-    LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(debug->builder, file, types, (unsigned)f->params.count + 1, LLVMDIFlagZero);
+    LLVMMetadataRef type =
+        LLVMDIBuilderCreateSubroutineType(debug->builder, file, types, (unsigned)f->params.count + 1, LLVMDIFlagZero);
     debug->line = first_line(b);
-    debug->function = LLVMDIBuilderCreateFunction(debug->builder, file, f->name, strlen(f->name), f->name, strlen(f->name), file,
-                                                  (unsigned)debug->line, type, false, true, (unsigned)debug->line,
-                                                  LLVMDIFlagPrototyped, b->ctx->options.level > 0);
+    debug->function = LLVMDIBuilderCreateFunction(
+        debug->builder, file, f->name, strlen(f->name), f->name, strlen(f->name), file, (unsigned)debug->line, type,
+        false, true, (unsigned)debug->line, LLVMDIFlagPrototyped, b->ctx->options.level > 0);
     LLVMSetSubprogram(b->code, debug->function);
     debug->scopes = map_new(b->ctx->arena);
     map_put(debug->scopes, b->program->input->source, debug->function);
     set_place(b, debug->function, debug->line);
+}
+
+/* ---- variables ------------------------------------------------------------------------------------------------- */
+static void show(Build *b, LLVMMetadataRef variable, LLVMMetadataRef scope, int line, LLVMValueRef value)
+{
+    LLVMMetadataRef nothing = LLVMDIBuilderCreateExpression(b->debug->builder, NULL, 0);
+    LLVMMetadataRef place = LLVMDIBuilderCreateDebugLocation(b->llvm, (unsigned)line, 0, scope, NULL);
+    LLVMBasicBlockRef block = LLVMGetInsertBlock(b->builder);
+#if LLVM_VERSION_MAJOR >= 19
+    LLVMDIBuilderInsertDbgValueRecordAtEnd(b->debug->builder, value, variable, nothing, place, block);
+#else
+    LLVMDIBuilderInsertDbgValueAtEnd(b->debug->builder, value, variable, nothing, place, block);
+#endif
+}
+
+void debug_parameter(Build *b, int k, LLVMValueRef value)
+{
+    Debug *debug = b->debug;
+    if (!debug)
+        return;
+    const Parameter *p = &b->function->params.at[k];
+    LLVMMetadataRef variable = LLVMDIBuilderCreateParameterVariable(
+        debug->builder, debug->function, p->name, strlen(p->name), (unsigned)k + 1,
+        file_of(b, b->program->input->source), (unsigned)debug->line, parameter_type(b, p), true, LLVMDIFlagZero);
+    show(b, variable, debug->function, debug->line, value);
+}
+
+/* Only what has a name in the source. */
+void debug_let(Build *b, const Stmt *s, LLVMValueRef value)
+{
+    const Node *n = b->debug ? s->value->node : NULL;
+    Span span = n ? span_of(n) : (Span){ 0 };
+    if (!n || !n->origin.name || !span.source || span.source->path[0] == '<')
+        return;
+    LLVMMetadataRef scope = scope_of(b, span.source), type = b->debug->types[s->scalar->elem];
+    LLVMMetadataRef variable = LLVMDIBuilderCreateAutoVariable(
+        b->debug->builder, scope, s->scalar->name, strlen(s->scalar->name), file_of(b, span.source),
+        (unsigned)span_line(span), type, true, LLVMDIFlagZero, 0);
+    show(b, variable, scope, span_line(span), value);
 }
 
 void debug_finish(Build *b)

@@ -1,5 +1,6 @@
-/* llvm_formula.c: formulas as LLVM values.  Only spelling: what is computed has been decided.  A formula that a LET has bound
- * is that value.  No flag allows more than C does: no fast-math, and no wrap only where C's int may not overflow either. */
+/* llvm_formula.c: formulas as LLVM values.  Only spelling: what is computed has been decided.  A formula that a LET has
+ * bound is that value.  No flag allows more than C does: no fast-math, and no wrap only where C's int may not overflow
+ * either. */
 #include "llvm_build.h"
 
 #include <string.h>
@@ -34,11 +35,12 @@ static LLVMValueRef build_number(const Build *b, const Formula *f)
     return f->elem == ELEM_INT ? build_int(b, f->integer) : build_bit(b, f->integer != 0);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 LLVMValueRef build_loaded(Build *b, Elem elem, LLVMValueRef address, const char *name)
 {
     LLVMValueRef value = LLVMBuildLoad2(b->builder, build_memory_type(b, elem), address, name);
-    return elem == ELEM_BOOL ? LLVMBuildICmp(b->builder, LLVMIntNE, value, LLVMConstInt(b->byte, 0, false), name) : value;
+    return elem == ELEM_BOOL ? LLVMBuildICmp(b->builder, LLVMIntNE, value, LLVMConstInt(b->byte, 0, false), name)
+                             : value;
 }
 
 LLVMValueRef build_as_stored(Build *b, Elem elem, LLVMValueRef value)
@@ -99,7 +101,7 @@ static LLVMValueRef build_scalar(Build *b, const Formula *f)
     return LLVMIsAAllocaInst(place) ? LLVMBuildLoad2(b->builder, build_value_type(b, f->elem), place, "") : place;
 }
 
-/* ---- ints ---------------------------------------------------------------------------------------------------------------- */
+/* ---- ints -------------------------------------------------------------------------------------------------------- */
 static LLVMValueRef build_term(Build *b, int64_t factor, const Formula *atom)
 {
     LLVMValueRef value = build_formula(b, atom);
@@ -158,7 +160,7 @@ static LLVMValueRef build_floor_mod(Build *b, LLVMValueRef x, LLVMValueRef w)
     return LLVMBuildSub(b->builder, x, whole, "");
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 /* What targets have instructions for; where they do not, LLVM calls the function of libm. */
 static bool is_intrinsic(const char *name)
 {
@@ -171,7 +173,8 @@ static bool is_intrinsic(const char *name)
 
 static LLVMValueRef declare_function(Build *b, Str symbol, int count, LLVMTypeRef *types)
 {
-    LLVMValueRef function = LLVMAddFunction(b->module, symbol, LLVMFunctionType(b->real, types, (unsigned)count, false));
+    LLVMValueRef function =
+        LLVMAddFunction(b->module, symbol, LLVMFunctionType(b->real, types, (unsigned)count, false));
     build_attribute(b, function, LLVMAttributeFunctionIndex, "nounwind", 0);
     build_attribute(b, function, LLVMAttributeFunctionIndex, "willreturn", 0);
     map_put(b->callees, symbol, function);
@@ -246,17 +249,20 @@ static LLVMValueRef build_call(Build *b, const Formula *f)
     return call_function(b, build_special(b, f->callee), f->arg_count, args);
 }
 
-/* ---- choices ---------------------------------------------------------------------------------------------------------------- */
+/* ---- choices ----------------------------------------------------------------------------------------------------- */
 static bool is_name(const Build *b, const Formula *f)
 {
-    bool leaf = f->kind == FORMULA_NUMBER || f->kind == FORMULA_COUNTER || (f->kind == FORMULA_SCALAR && !f->scalar->is_mutable);
+    bool leaf = f->kind == FORMULA_NUMBER || f->kind == FORMULA_COUNTER
+                || (f->kind == FORMULA_SCALAR && !f->scalar->is_mutable);
     return leaf || b->bound[f->id];
 }
 
 /* One side is carried out, as in C: what the other reads may not be there. */
-static LLVMValueRef build_branches(Build *b, LLVMValueRef condition, const Formula *yes, const Formula *no, LLVMTypeRef type)
+static LLVMValueRef build_branches(Build *b, LLVMValueRef condition, const Formula *yes, const Formula *no,
+                                   LLVMTypeRef type)
 {
-    LLVMBasicBlockRef block[2] = { build_new_block(b, "yes"), build_new_block(b, "no") }, join = build_new_block(b, "chosen");
+    LLVMBasicBlockRef block[2] = { build_new_block(b, "yes"), build_new_block(b, "no") },
+                      join = build_new_block(b, "chosen");
     LLVMValueRef values[2], phi;
     LLVMBuildCondBr(b->builder, condition, block[0], block[1]);
     for (int k = 0; k < 2; k++) {
@@ -290,7 +296,8 @@ static LLVMValueRef build_logic(Build *b, const Formula *f)
         LLVMValueRef right = build_formula(b, f->arg[1]);
         return is_and ? LLVMBuildAnd(b->builder, left, right, "") : LLVMBuildOr(b->builder, left, right, "");
     }
-    LLVMBasicBlockRef from[2] = { LLVMGetInsertBlock(b->builder), build_new_block(b, "asked") }, join = build_new_block(b, "known");
+    LLVMBasicBlockRef from[2] = { LLVMGetInsertBlock(b->builder), build_new_block(b, "asked") },
+                      join = build_new_block(b, "known");
     LLVMBuildCondBr(b->builder, left, is_and ? from[1] : join, is_and ? join : from[1]);
     LLVMPositionBuilderAtEnd(b->builder, from[1]);
     LLVMValueRef values[2] = { build_bit(b, !is_and), build_formula(b, f->arg[1]) };
@@ -302,7 +309,7 @@ static LLVMValueRef build_logic(Build *b, const Formula *f)
     return phi;
 }
 
-/* ---- operators ----------------------------------------------------------------------------------------------------------------- */
+/* ---- operators --------------------------------------------------------------------------------------------------- */
 static LLVMValueRef build_arithmetic(Build *b, const Formula *f)
 {
     bool real = f->elem == ELEM_REAL;
@@ -340,9 +347,11 @@ static LLVMValueRef build_convert(Build *b, const Formula *f)
     if (from == f->elem)
         return x;
     if (f->elem == ELEM_REAL)
-        return from == ELEM_INT ? LLVMBuildSIToFP(b->builder, x, b->real, "") : LLVMBuildUIToFP(b->builder, x, b->real, "");
+        return from == ELEM_INT ? LLVMBuildSIToFP(b->builder, x, b->real, "")
+                                : LLVMBuildUIToFP(b->builder, x, b->real, "");
     if (f->elem == ELEM_INT)
-        return from == ELEM_BOOL ? LLVMBuildZExt(b->builder, x, b->int32, "") : LLVMBuildFPToSI(b->builder, x, b->int32, "");
+        return from == ELEM_BOOL ? LLVMBuildZExt(b->builder, x, b->int32, "")
+                                 : LLVMBuildFPToSI(b->builder, x, b->int32, "");
     return from == ELEM_INT ? LLVMBuildICmp(b->builder, LLVMIntNE, x, build_int(b, 0), "")
                             : LLVMBuildFCmp(b->builder, LLVMRealUNE, x, LLVMConstReal(b->real, 0), "");
 }

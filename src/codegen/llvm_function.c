@@ -1,5 +1,5 @@
-/* llvm_function.c: one function: the signature of the C text, places of buffers, body.  The order of the parameters is the
- * contract: inputs, outputs, work. */
+/* llvm_function.c: one function: the signature of the C text, places of buffers, body.  The order of the parameters is
+ * the contract: inputs, outputs, work. */
 #include "llvm_build.h"
 
 #include <string.h>
@@ -13,8 +13,11 @@ void build_attribute(const Build *b, LLVMValueRef function, int at, const char *
         LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)at, LLVMCreateEnumAttribute(b->llvm, kind, value));
 }
 
-/* ---- signature -------------------------------------------------------------------------------------------------------- */
-static bool has_work(const Build *b, const Function *f) { return f->costs.work_elements && !b->ctx->options.work_static; }
+/* ---- signature --------------------------------------------------------------------------------------------------- */
+static bool has_work(const Build *b, const Function *f)
+{
+    return f->costs.work_elements && !b->ctx->options.work_static;
+}
 
 /* As in C: where there are only scalars, nothing is promised about where the results go. */
 static bool has_arrays(const Build *b, const Function *f)
@@ -58,6 +61,7 @@ static void take_parameters(Build *b, const Function *f)
         const Parameter *p = &f->params.at[k];
         LLVMValueRef value = LLVMGetParam(b->code, (unsigned)k);
         LLVMSetValueName2(value, p->name, strlen(p->name));
+        debug_parameter(b, k, value);
         if (p->scalar) {
             if (p->type->elem == ELEM_BOOL)
                 build_attribute(b, b->code, k + 1, "zeroext", 0);
@@ -74,7 +78,7 @@ static void take_parameters(Build *b, const Function *f)
     describe_pointer(b, f->params.count + 1, ELEM_REAL, arrays, true);
 }
 
-/* ---- temporaries ---------------------------------------------------------------------------------------------------------- */
+/* ---- temporaries ------------------------------------------------------------------------------------------------- */
 static LLVMValueRef static_work(Build *b, const Function *f)
 {
     LLVMTypeRef type = LLVMArrayType(b->real, (unsigned)f->costs.work_elements);
@@ -109,7 +113,7 @@ void build_temps(Build *b, const Function *f)
     }
 }
 
-/* ---- definition ------------------------------------------------------------------------------------------------------------- */
+/* ---- definition -------------------------------------------------------------------------------------------------- */
 void build_function(Build *b, const Function *f)
 {
     b->function = f;
@@ -126,7 +130,7 @@ void build_function(Build *b, const Function *f)
     LLVMBuildRetVoid(b->builder);
 }
 
-/* ---- for calls from this process ------------------------------------------------------------------------------------------- */
+/* ---- for calls from this process --------------------------------------------------------------------------------- */
 Str build_entry_name(Context *ctx, Str function) { return str_format(ctx, "adc_entry.%s", function); }
 
 void build_entry(Build *b, const Function *f)

@@ -1,4 +1,5 @@
-/* llvm_jit.c: functions in this process: the object that --emit=obj would write for this very processor, linked by LLVM's ORC.
+/* llvm_jit.c: functions in this process: the object that --emit=obj would write for this very processor, linked by
+ * LLVM's ORC.
  *
  * Functions of libm are those that adc itself is linked with. */
 #include "llvm_build.h"
@@ -38,7 +39,8 @@ static bool link_object(Context *ctx, LLVMOrcLLJITRef jit, LLVMMemoryBufferRef o
 {
     LLVMOrcJITDylibRef main = LLVMOrcLLJITGetMainJITDylib(jit);
     LLVMOrcDefinitionGeneratorRef process = NULL;
-    LLVMErrorRef error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL);
+    LLVMErrorRef error =
+        LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL);
     if (failed(ctx, error))
         return false;
     LLVMOrcJITDylibAddGenerator(main, process);

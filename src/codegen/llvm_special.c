@@ -1,8 +1,9 @@
-/* llvm_special.c: the functions of ir/special.inc as LLVM functions: the very text that generated C carries, read as the small
- * part of C that it keeps to.
+/* llvm_special.c: the functions of ir/special.inc as LLVM functions: the very text that generated C carries, read as
+ * the small part of C that it keeps to.
  *
- * That part: static functions of doubles and ints to double; declarations with a value, static const tables, assignments,
- * if and for with braces, return; casts, and operators on operands of one type.  `double` is the chosen real type. */
+ * That part: static functions of doubles and ints to double; declarations with a value, static const tables,
+ * assignments, if and for with braces, return; casts, and operators on operands of one type.  `double` is the chosen
+ * real type. */
 #include "../ir/special.h"
 #include "llvm_build.h"
 
@@ -17,7 +18,7 @@ typedef struct { Build *build; const char *at; Vec(Variable) variables; } Reader
 static void put_statements(Reader *);
 static Operand ternary(Reader *);
 
-/* ---- words ---------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 static void skip(Reader *r)
 {
     for (;;) {
@@ -68,7 +69,7 @@ static LLVMTypeRef type_of(const Reader *r, Kind kind)
     return kind == KIND_INT ? r->build->int32 : kind == KIND_BIT ? r->build->bit : r->build->real;
 }
 
-/* ---- operands --------------------------------------------------------------------------------------------------------------- */
+/* ---- operands ---------------------------------------------------------------------------------------------------- */
 static Operand number(Reader *r)
 {
     const char *begin = r->at;
@@ -150,7 +151,7 @@ static Operand primary(Reader *r)
     return (Operand){ LLVMBuildLoad2(r->build->builder, type_of(r, v->kind), v->place, ""), v->kind };
 }
 
-/* ---- operators, loosest last ---------------------------------------------------------------------------------------------------- */
+/* ---- operators, loosest last ------------------------------------------------------------------------------------- */
 static Operand unary(Reader *r)
 {
     LLVMBuilderRef at = r->build->builder;
@@ -159,7 +160,8 @@ static Operand unary(Reader *r)
     if (!accept(r, "-"))
         return primary(r);
     Operand x = unary(r);
-    x.value = x.kind == KIND_REAL ? LLVMBuildFNeg(at, x.value, "") : LLVMBuildNSWSub(at, build_int(r->build, 0), x.value, "");
+    x.value =
+        x.kind == KIND_REAL ? LLVMBuildFNeg(at, x.value, "") : LLVMBuildNSWSub(at, build_int(r->build, 0), x.value, "");
     return x;
 }
 
@@ -170,9 +172,15 @@ static Operand arithmetic(Reader *r, char sign, Operand x, Operand w)
     if (x.kind != w.kind)
         internal_error(r->build->ctx, "special.inc: operands of two types before '%.20s'", r->at);
     switch (sign) {
-    case '+': x.value = real ? LLVMBuildFAdd(at, x.value, w.value, "") : LLVMBuildNSWAdd(at, x.value, w.value, ""); break;
-    case '-': x.value = real ? LLVMBuildFSub(at, x.value, w.value, "") : LLVMBuildNSWSub(at, x.value, w.value, ""); break;
-    case '*': x.value = real ? LLVMBuildFMul(at, x.value, w.value, "") : LLVMBuildNSWMul(at, x.value, w.value, ""); break;
+    case '+':
+        x.value = real ? LLVMBuildFAdd(at, x.value, w.value, "") : LLVMBuildNSWAdd(at, x.value, w.value, "");
+        break;
+    case '-':
+        x.value = real ? LLVMBuildFSub(at, x.value, w.value, "") : LLVMBuildNSWSub(at, x.value, w.value, "");
+        break;
+    case '*':
+        x.value = real ? LLVMBuildFMul(at, x.value, w.value, "") : LLVMBuildNSWMul(at, x.value, w.value, "");
+        break;
     case '/': x.value = real ? LLVMBuildFDiv(at, x.value, w.value, "") : LLVMBuildSDiv(at, x.value, w.value, ""); break;
     default: x.value = LLVMBuildSRem(at, x.value, w.value, ""); break;
     }
@@ -250,7 +258,7 @@ static Operand ternary(Reader *r)
     return (Operand){ LLVMBuildSelect(r->build->builder, x.value, yes.value, no.value, ""), yes.kind };
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------------------ */
+/* ---- statements -------------------------------------------------------------------------------------------------- */
 static LLVMValueRef declare(Reader *r, Kind kind)
 {
     skip(r);
@@ -284,7 +292,8 @@ static void table(Reader *r)
         bool negative = accept(r, "-");
         skip(r);
         LLVMValueRef value = number(r).value;
-        vec_push(b->ctx->scratch, &values, negative ? LLVMConstReal(b->real, -LLVMConstRealGetDouble(value, &(LLVMBool){ 0 })) : value);
+        vec_push(b->ctx->scratch, &values,
+                 negative ? LLVMConstReal(b->real, -LLVMConstRealGetDouble(value, &(LLVMBool){ 0 })) : value);
     } while (accept(r, ","));
     expect(r, "}");
     expect(r, ";");
@@ -329,7 +338,8 @@ static void if_statement(Reader *r)
 static void for_statement(Reader *r)
 {
     Build *b = r->build;
-    LLVMBasicBlockRef head = build_new_block(b, "head"), body = build_new_block(b, "body"), after = build_new_block(b, "after");
+    LLVMBasicBlockRef head = build_new_block(b, "head"), body = build_new_block(b, "body"),
+                      after = build_new_block(b, "after");
     int variables = r->variables.count;
     expect(r, "(");
     expect(r, "int");
@@ -394,7 +404,7 @@ static void put_statements(Reader *r)
     }
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------------------------------------------- */
 enum { PARAMETERS_MAX = 3 };
 
 static LLVMValueRef open_function(Reader *r, Str name)

@@ -1,12 +1,15 @@
 /* llvm_stmt.c: statements as LLVM basic blocks.  The builder stands at the end of an open block before and after each.
  *
- * What changes (accumulators) lives on the stack; LLVM's first pass makes values of it.  All of the stack is taken at the
- * entry of the function, so that no loop makes it grow. */
+ * What changes (accumulators) lives on the stack; LLVM's first pass makes values of it.  All of the stack is taken at
+ * the entry of the function, so that no loop makes it grow. */
 #include "llvm_build.h"
 
 #include <string.h>
 
-LLVMBasicBlockRef build_new_block(Build *b, const char *name) { return LLVMAppendBasicBlockInContext(b->llvm, b->code, name); }
+LLVMBasicBlockRef build_new_block(Build *b, const char *name)
+{
+    return LLVMAppendBasicBlockInContext(b->llvm, b->code, name);
+}
 
 void build_go(Build *b, LLVMBasicBlockRef next)
 {
@@ -29,7 +32,7 @@ LLVMValueRef build_local(Build *b, LLVMTypeRef type, const char *name)
     return local;
 }
 
-/* ---- values and stores ----------------------------------------------------------------------------------------------- */
+/* ---- values and stores ------------------------------------------------------------------------------------------- */
 static void name_value(LLVMValueRef value, Str name)
 {
     size_t length;
@@ -42,6 +45,7 @@ static void build_let(Build *b, const Stmt *s)
     LLVMValueRef value = build_formula(b, s->value);
     name_value(value, s->scalar->name);
     map_put(b->places, s->scalar, value);
+    debug_let(b, s, value);
 }
 
 static void build_declare(Build *b, const Stmt *s)
@@ -91,7 +95,8 @@ static LLVMValueRef build_sum(Build *b, Elem elem, LLVMValueRef x, LLVMValueRef 
 static LLVMValueRef build_combined(Build *b, const Stmt *s, LLVMValueRef address, const char *name)
 {
     Elem elem = s->value->elem;
-    bool minus = s->combine == COMBINE_ADD && elem == ELEM_REAL && s->value->kind == FORMULA_NEG && !b->bound[s->value->id];
+    bool minus =
+        s->combine == COMBINE_ADD && elem == ELEM_REAL && s->value->kind == FORMULA_NEG && !b->bound[s->value->id];
     LLVMValueRef value = build_formula(b, minus ? s->value->arg[0] : s->value);
     if (s->combine == COMBINE_SET)
         return value;
@@ -119,7 +124,7 @@ static void build_assign(Build *b, const Stmt *s)
     LLVMBuildStore(b->builder, build_combined(b, s, place, ""), place);
 }
 
-/* ---- loops -------------------------------------------------------------------------------------------------------------- */
+/* ---- loops ------------------------------------------------------------------------------------------------------- */
 static void build_stmt(Build *b, const Stmt *);
 
 static void build_before(Build *b, const Stmt *s)
@@ -159,7 +164,7 @@ static void build_break(Build *b, const Stmt *s)
     LLVMPositionBuilderAtEnd(b->builder, on);
 }
 
-/* ---- regions ------------------------------------------------------------------------------------------------------------ */
+/* ---- regions ----------------------------------------------------------------------------------------------------- */
 /* A body has formulas and counters of its own: values of the lowering around are known to it as Scalars. */
 static void build_body(Build *b, const Lowering *body)
 {
@@ -197,7 +202,8 @@ static void build_counted(Build *b, const Region *r)
 static void build_branch(Build *b, const Region *r)
 {
     LLVMValueRef condition = build_formula(b, r->condition);
-    LLVMBasicBlockRef yes = build_new_block(b, "then"), no = build_new_block(b, "else"), after = build_new_block(b, "after");
+    LLVMBasicBlockRef yes = build_new_block(b, "then"), no = build_new_block(b, "else"),
+                      after = build_new_block(b, "after");
     LLVMBuildCondBr(b->builder, condition, yes, no);
     LLVMPositionBuilderAtEnd(b->builder, yes);
     build_body(b, r->body[0]);

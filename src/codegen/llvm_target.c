@@ -34,7 +34,8 @@ static Str cpu_of(Context *ctx, const LlvmTarget *target)
 
 static Str features_of(Context *ctx, const LlvmTarget *target)
 {
-    Str host = is_native(target) ? taken(ctx, LLVMGetHostCPUFeatures()) : "", own = target->features ? target->features : "";
+    Str host = is_native(target) ? taken(ctx, LLVMGetHostCPUFeatures()) : "",
+        own = target->features ? target->features : "";
     return str_format(ctx, "%s%s%s", host, *host && *own ? "," : "", own);
 }
 
@@ -116,7 +117,7 @@ bool target_exists(Context *ctx, const LlvmTarget *target)
     return machine != NULL;
 }
 
-/* ---- what the module says of its target ----------------------------------------------------------------------------------- */
+/* ---- what the module says of its target -------------------------------------------------------------------------- */
 static void add_flag(Build *b, const char *name, LLVMModuleFlagBehavior behaviour, LLVMMetadataRef value)
 {
     LLVMAddModuleFlag(b->module, behaviour, name, strlen(name), value);
@@ -133,7 +134,8 @@ static void flag_riscv(Build *b, const LlvmTarget *target, Str triple)
 {
     Str features = features_of(b->ctx, target);
     bool wide = strncmp(triple, "riscv64", 7) == 0;
-    bool is_double = has_feature(features, "+d") || (wide && !target->features && !strstr(triple, "-elf")), is_float = has_feature(features, "+f");
+    bool is_double = has_feature(features, "+d") || (wide && !target->features && !strstr(triple, "-elf")),
+         is_float = has_feature(features, "+f");
     Str abi = str_format(b->ctx, "%s%s", wide ? "lp64" : "ilp32", is_double ? "d" : is_float ? "f" : "");
     add_flag(b, "target-abi", LLVMModuleFlagBehaviorError, LLVMMDStringInContext2(b->llvm, abi, strlen(abi)));
 }
@@ -142,7 +144,8 @@ static void add_text_attribute(Build *b, LLVMValueRef function, const char *name
 {
     if (!*value)
         return;
-    LLVMAttributeRef attribute = LLVMCreateStringAttribute(b->llvm, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+    LLVMAttributeRef attribute =
+        LLVMCreateStringAttribute(b->llvm, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
     LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, attribute);
 }
 
@@ -165,7 +168,7 @@ void target_apply(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *targ
     }
 }
 
-/* ---- passes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- passes ------------------------------------------------------------------------------------------------------ */
 void target_optimise(Build *b, LLVMTargetMachineRef machine)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
@@ -174,7 +177,8 @@ void target_optimise(Build *b, LLVMTargetMachineRef machine)
     LLVMPassBuilderOptionsSetSLPVectorization(options, fast);
     LLVMPassBuilderOptionsSetLoopInterleaving(options, fast);
     LLVMPassBuilderOptionsSetLoopUnrolling(options, fast);
-    LLVMErrorRef error = LLVMRunPasses(b->module, str_format(b->ctx, "default<O%d>", b->ctx->options.level), machine, options);
+    LLVMErrorRef error =
+        LLVMRunPasses(b->module, str_format(b->ctx, "default<O%d>", b->ctx->options.level), machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (error)
         internal_error(b->ctx, "LLVM's passes: %s", LLVMGetErrorMessage(error));
