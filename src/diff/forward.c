@@ -10,11 +10,13 @@ typedef struct {
     Context *ctx;
     int batch, first_new;
     NodeList nodes;
-    bool *needed;                                           /* by id: its tangent goes into that of a y */
-    bool *open;                                             /* by id: not all of that way is through a where() */
-    Node **tangent;                                         /* by id; NULL: none flows */
+    bool *needed;                                           /* by place: its tangent goes into that of a y */
+    bool *open;                                             /* by place: not all of that way is through a where() */
+    Node **tangent;                                         /* by place; NULL: none flows */
     Map *values;                                            /* region -> tangents of its values */
 } Sweep;
+
+static int place_of(const Sweep *s, const Node *n) { return node_place(&s->nodes, n); }
 
 static Node *tangent_of_where(Context *ctx, const Node *n, Node *const *tangents)
 {
@@ -78,17 +80,17 @@ static void enter_region(Sweep *s, Node *n, Node *const *tangents)
 /* Not all that a y is computed from: behind a declared derivative, the value's own way is not taken. */
 static void find_needed(Sweep *s, int y_count, Node *const *ys)
 {
-    s->needed = NEW_ARRAY(s->ctx->scratch, bool, s->first_new);
-    s->open = NEW_ARRAY(s->ctx->scratch, bool, s->first_new);
+    s->needed = NEW_ARRAY(s->ctx->scratch, bool, s->nodes.count + 1);
+    s->open = NEW_ARRAY(s->ctx->scratch, bool, s->nodes.count + 1);
     for (int k = 0; k < y_count; k++)
-        s->needed[ys[k]->id] = s->open[ys[k]->id] = true;
+        s->needed[place_of(s, ys[k])] = s->open[place_of(s, ys[k])] = true;
     for (int k = s->nodes.count - 1; k >= 0; k--) {
         const Node *n = s->nodes.at[k];
-        for (int i = 0; s->needed[n->id] && i < n->operand_count; i++) {
+        for (int i = 0; s->needed[place_of(s, n)] && i < n->operand_count; i++) {
             if (!operand_carries(n, i))
                 continue;
-            s->needed[n->operands[i]->id] = true;
-            s->open[n->operands[i]->id] |= s->open[n->id] && n->op != OP_where;
+            s->needed[place_of(s, n->operands[i])] = true;
+            s->open[place_of(s, n->operands[i])] |= s->open[place_of(s, n)] && n->op != OP_where;
         }
     }
 }
@@ -96,7 +98,7 @@ static void find_needed(Sweep *s, int y_count, Node *const *ys)
 /* An x that depends on another x moves by both. */
 static void add_tangent(Sweep *s, const Node *n, Node *dy)
 {
-    Node **at = &s->tangent[n->id];
+    Node **at = &s->tangent[place_of(s, n)];
     if (dy)
         *at = *at ? node_binary(s->ctx, OP_add, *at, dy) : dy;
 }
@@ -107,9 +109,9 @@ static void visit(Sweep *s, Node *n)
     Node **tangents = NEW_ARRAY(s->ctx->scratch, Node *, n->operand_count), *dy = NULL;
     bool any = false;
     for (int k = 0; k < n->operand_count; k++) {
-        tangents[k] = operand_carries(n, k) ? s->tangent[n->operands[k]->id] : NULL;
+        tangents[k] = operand_carries(n, k) ? s->tangent[place_of(s, n->operands[k])] : NULL;
         any |= tangents[k] != NULL;
-        if (tangents[k] && s->open[n->id])
+        if (tangents[k] && s->open[place_of(s, n)])
             warn_singular(s->ctx, n, k);
     }
     if (any) {
@@ -137,15 +139,16 @@ void diff_forward(Context *ctx, int x_count, Node *const *xs, Node *const *tange
     ArenaMark mark = arena_mark(ctx->scratch);
     Origin saved = graph_origin(ctx);
     nodes_reaching(ctx, ys, y_count, ctx->scratch, &s.nodes);
-    s.tangent = NEW_ARRAY(ctx->scratch, Node *, s.first_new);
+    s.tangent = NEW_ARRAY(ctx->scratch, Node *, s.nodes.count + 1);
     for (int k = 0; k < x_count; k++)
-        add_tangent(&s, xs[k], tangents[k]);
+        if (place_of(&s, xs[k]) >= 0)
+            add_tangent(&s, xs[k], tangents[k]);
     find_needed(&s, y_count, ys);
     for (int k = 0; k < s.nodes.count; k++)
-        if (s.needed[s.nodes.at[k]->id])
+        if (s.needed[k])
             visit(&s, s.nodes.at[k]);
     for (int k = 0; k < y_count; k++)
-        result[k] = s.tangent[ys[k]->id];
+        result[k] = s.tangent[place_of(&s, ys[k])];
     graph_set_origin(ctx, saved);
     arena_release(ctx->scratch, mark);
 }

@@ -25,7 +25,6 @@ typedef struct {
     int batch, first_new;
     AdjointRecords *records;
     NodeList nodes;
-    int *place;                                             /* of a node in the list, by id; -1: not in it */
     Slot *slots;
 } Sweep;
 
@@ -86,7 +85,7 @@ Node *row_apply(Context *ctx, Node *n, int operand, Node *g, int batch)
 /* ---- preparation ----------------------------------------------------------------------------------------------- */
 static Slot *slot_of(const Sweep *s, const Node *n)
 {
-    int at = n->id < s->first_new ? s->place[n->id] : -1;
+    int at = node_place(&s->nodes, n);
     return at < 0 ? NULL : &s->slots[at];
 }
 
@@ -102,12 +101,7 @@ static void prepare(Sweep *s, int y_count, Node *const *ys, int wrt_count, Node 
 {
     Arena *scratch = s->ctx->scratch;
     nodes_reaching(s->ctx, ys, y_count, scratch, &s->nodes);
-    s->place = NEW_ARRAY(scratch, int, s->first_new);
     s->slots = NEW_ARRAY(scratch, Slot, s->nodes.count);
-    for (int id = 0; id < s->first_new; id++)
-        s->place[id] = -1;
-    for (int k = 0; k < s->nodes.count; k++)
-        s->place[s->nodes.at[k]->id] = k;
     for (int k = 0; k < wrt_count; k++)
         if (slot_of(s, wrt[k]))
             slot_of(s, wrt[k])->wanted = true;

@@ -148,19 +148,6 @@ static bool body_results(Frame *frame, const Function *f, Fn *fn)
     return good;
 }
 
-static int node_place(const NodeList *nodes, const Node *wanted)
-{
-    int low = 0, high = nodes->count - 1;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (nodes->at[middle]->id < wanted->id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* What copying the graph into a caller needs. */
 static void index_nodes(Context *ctx, Instance *made)
 {

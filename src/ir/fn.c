@@ -11,24 +11,48 @@ static int by_id(const void *a, const void *b)
 
 void nodes_reaching(Context *ctx, Node *const *roots, int count, Arena *arena, NodeList *out)
 {
-    bool *seen = NEW_ARRAY(arena, bool, graph_node_count(ctx));
+    int walk = ++graph_of(ctx)->walks;
     Vec(Node *) stack = { 0 };
     bool sorted = true;
     for (int k = 0; k < count; k++)
         vec_push(arena, &stack, roots[k]);
     while (stack.count) {
         Node *n = stack.at[--stack.count];
-        if (seen[n->id])
+        if (n->seen == walk)
             continue;
-        seen[n->id] = true;
+        n->seen = walk;
         sorted &= out->count == 0 || out->at[out->count - 1]->id < n->id;
         vec_push(arena, out, n);
         for (int k = 0; k < n->operand_count; k++)
-            if (!seen[n->operands[k]->id])
+            if (n->operands[k]->seen != walk)
                 vec_push(arena, &stack, n->operands[k]);
     }
     if (!sorted)
         qsort(out->at, (size_t)out->count, sizeof *out->at, by_id);
+}
+
+static int search_place(const NodeList *nodes, const Node *n)
+{
+    int low = 0, high = nodes->count - 1;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (nodes->at[middle]->id < n->id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == high && nodes->at[low] == n ? low : -1;
+}
+
+int node_place(const NodeList *nodes, const Node *n)
+{
+    if (n->place >= nodes->count || nodes->at[n->place] != n) {
+        int place = search_place(nodes, n);
+        if (place < 0)
+            return -1;
+        ((Node *)(uintptr_t)n)->place = place;              /* until another list is asked */
+    }
+    return n->place;
 }
 
 void fn_nodes(Context *ctx, const Fn *fn, Arena *arena, NodeList *out)
@@ -40,22 +64,21 @@ void fn_nodes(Context *ctx, const Fn *fn, Arena *arena, NodeList *out)
 }
 
 /* The adjoints that survive the rewriting, for --explain and dot. */
-void fn_rewrite_records(Context *ctx, const Fn *old, Fn *fn, Node *const *new_of)
+void fn_rewrite_records(Context *ctx, const Fn *old, Fn *fn, NodeNow now, const void *user)
 {
     fn->adjoints.at = NULL;
     fn->adjoints.count = fn->adjoints.capacity = 0;
     for (int k = 0; k < old->adjoints.count; k++) {
         const AdjointRecord *r = &old->adjoints.at[k];
-        if (!new_of[r->primal->id] || !new_of[r->adjoint->id])
+        AdjointRecord kept = { .primal = now(user, r->primal), .adjoint = now(user, r->adjoint) };
+        if (!kept.primal || !kept.adjoint)
             continue;
-        AdjointRecord kept = { .primal = new_of[r->primal->id], .adjoint = new_of[r->adjoint->id] };
         for (int i = 0; i < r->terms.count; i++) {
             AdjointTerm t = r->terms.at[i];
-            if (!new_of[t.consumer->id] || !new_of[t.term->id])
-                continue;
-            t.consumer = new_of[t.consumer->id];
-            t.term = new_of[t.term->id];
-            vec_push(ctx->arena, &kept.terms, t);
+            t.consumer = now(user, t.consumer);
+            t.term = now(user, t.term);
+            if (t.consumer && t.term)
+                vec_push(ctx->arena, &kept.terms, t);
         }
         vec_push(ctx->arena, &fn->adjoints, kept);
     }
@@ -66,9 +89,17 @@ typedef struct {
     NodeRewrite replace;
     RegionRewrite region;
     void *user;
-    Node **new_of;                                          /* by id; NULL for regions */
+    NodeList nodes;
+    Node **new_of;                                          /* by place; NULL for regions */
     Map *values;                                            /* region -> its values */
 } Rewrite;
+
+static Node *now(const void *user, const Node *n)
+{
+    const Rewrite *r = user;
+    int place = node_place(&r->nodes, n);
+    return place < 0 ? NULL : r->new_of[place];
+}
 
 static Node *rewritten(Rewrite *r, Node *n)
 {
@@ -76,7 +107,7 @@ static Node *rewritten(Rewrite *r, Node *n)
     if (n->op == OP_result)
         return ((Node **)map_get(r->values, n->operands[0]))[n->attr[0]];
     for (int i = 0; i < n->operand_count; i++)
-        operands[i] = r->new_of[n->operands[i]->id];
+        operands[i] = now(r, n->operands[i]);
     if (!node_is_region(n))
         return r->replace(r->ctx, n, operands, r->user);
     values = NEW_ARRAY(r->ctx->arena, Node *, region_result_count(n));
@@ -91,22 +122,21 @@ static Fn *rewrite(Rewrite *r, const Fn *old)
     Fn *fn = arena_copy(ctx->arena, old, sizeof *old);
     Origin saved = graph_origin(ctx);
     ArenaMark mark = arena_mark(ctx->scratch);
-    NodeList nodes = { 0 };
-    fn_nodes(ctx, old, ctx->scratch, &nodes);
-    r->new_of = NEW_ARRAY(ctx->scratch, Node *, graph_node_count(ctx));
-    for (int k = 0; k < nodes.count; k++) {
-        Node *n = nodes.at[k];
+    fn_nodes(ctx, old, ctx->scratch, &r->nodes);
+    r->new_of = NEW_ARRAY(ctx->scratch, Node *, r->nodes.count + 1);
+    for (int k = 0; k < r->nodes.count; k++) {
+        Node *n = r->nodes.at[k];
         graph_set_origin(ctx, n->origin);
-        r->new_of[n->id] = n->op == OP_param ? n : rewritten(r, n);
-        if (n->origin.name && r->new_of[n->id])
-            node_set_name(r->new_of[n->id], n->origin.name);
+        r->new_of[k] = n->op == OP_param ? n : rewritten(r, n);
+        if (n->origin.name && r->new_of[k])
+            node_set_name(r->new_of[k], n->origin.name);
     }
     graph_set_origin(ctx, saved);
     fn->results.at = arena_copy(ctx->arena, old->results.at, sizeof *old->results.at * (size_t)old->results.count);
     fn->results.capacity = fn->results.count;
     for (int k = 0; k < fn->results.count; k++)
-        fn->results.at[k].node = r->new_of[old->results.at[k].node->id];
-    fn_rewrite_records(ctx, old, fn, r->new_of);
+        fn->results.at[k].node = now(r, old->results.at[k].node);
+    fn_rewrite_records(ctx, old, fn, now, r);
     arena_release(ctx->scratch, mark);
     return fn;
 }

@@ -6,7 +6,7 @@
 
 struct Graph {
     Node **table; int table_size;                           /* open addressing, power of two */
-    int node_count;
+    int node_count, walks;
     const Type **types; int type_count, type_size;
     Vec(const Dim *) dims;
     Origin origin;
@@ -27,8 +27,9 @@ Node *fold(Context *, Op, const Type *, int count, Node *const *operands, int at
 /* fold, then intern: what every constructor ends with. */
 Node *node_make(Context *, Op, const Type *, int count, Node *const *operands, int attr_count, const int64_t *attr);
 
-/* fn.c: fn gets the records of old; new_of is by id, NULL for what is gone. */
-void fn_rewrite_records(Context *, const Fn *old, Fn *fn, Node *const *new_of);
+/* fn.c: fn gets the records of old, in terms of what the nodes are now (NULL: gone). */
+typedef Node *(*NodeNow)(const void *user, const Node *old);
+void fn_rewrite_records(Context *, const Fn *old, Fn *fn, NodeNow, const void *user);
 
 /* region.c.  Closes bodies over the params `own`: what they read besides becomes captures, which follow the `leading` operands.
  * whole: the nodes of the set are inside even when they read no own param. */

@@ -121,6 +121,7 @@ struct Node {
     const double *data;                                     /* OP_constant: type->count values, row-major (ints and bools too) */
     const struct Fn *body[2];                               /* regions: closed functions (region.c); else NULL */
     bool closed;                                            /* made of constants alone, by no region */
+    int seen, place;                                        /* the walk that met it last, a guess at its place: fn.c's own */
     Origin origin;
     uint64_t hash;
 };
@@ -291,6 +292,7 @@ typedef struct Fn {
 typedef Vec(Node *) NodeList;
 void fn_nodes(Context *, const Fn *, Arena *, NodeList *out);
 void nodes_reaching(Context *, Node *const *roots, int count, Arena *, NodeList *out);
+int node_place(const NodeList *, const Node *);             /* in a list of ascending ids; -1: not there */
 /* Rebuilds the results with `replace(node)` applied bottom up; params stay; names, results' order and records follow. */
 typedef Node *(*NodeRewrite)(Context *, const Node *old, Node *const *new_operands, void *user);
 /* Bodies of regions are rewritten in the same way. */

@@ -213,6 +213,8 @@ static bool add_member(Tidy *t, Parts *p, const Node *n, Node *const *operands, 
     Context *ctx = t->ctx;
     int first = n->op == OP_while_loop, leading = n->op == OP_loop, carries = (int)n->attr[1];
     Node *const *results = values + first;
+    if (first && p->condition && p->condition != values[0])
+        return false;
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < carries; k++) {
             Node *carry = n->body[0]->params.at[1 + k].node;
@@ -227,8 +229,6 @@ static bool add_member(Tidy *t, Parts *p, const Node *n, Node *const *operands, 
             vec_push(ctx->arena, &p->carries, carry);
             vec_push(ctx->arena, &p->nexts, results[k]);
         }
-    if (first && p->condition && p->condition != values[0])
-        return false;
     p->condition = first ? values[0] : NULL;
     for (int k = carries; k < n->body[0]->results.count - first; k++)
         if (results[k] && place_in(&p->stacks, results[k]) == p->stacks.count)
@@ -369,6 +369,12 @@ static void rebuild_all(Tidy *t, Node *const *roots, int count)
     }
 }
 
+static Node *now(const void *user, const Node *n)
+{
+    const Tidy *t = user;
+    return map_get(t->new_of, n);
+}
+
 static bool has_region(Context *ctx, const Fn *fn)
 {
     NodeList nodes = { 0 };
@@ -399,12 +405,9 @@ static Fn *tidy_level(Context *ctx, const Fn *fn)
     arena_release(ctx->scratch, mark);
     graph_set_origin(ctx, saved);
     tidied->results.at = arena_copy(ctx->arena, fn->results.at, sizeof *fn->results.at * (size_t)fn->results.count);
-    Node **new_of = NEW_ARRAY(scratch, Node *, graph_node_count(ctx));
-    for (int k = 0; k < map_count(t.new_of); k++)
-        new_of[((const Node *)map_key(t.new_of, k))->id] = map_value(t.new_of, k);
     for (int k = 0; k < fn->results.count; k++)
-        tidied->results.at[k].node = new_of[roots[k]->id];
-    fn_rewrite_records(ctx, fn, tidied, new_of);
+        tidied->results.at[k].node = now(&t, roots[k]);
+    fn_rewrite_records(ctx, fn, tidied, now, &t);
     arena_free(scratch);
     return tidied;
 }
