@@ -139,6 +139,16 @@ Run *eval_run_new(Machine *m, const Plan *plan, bool repeated)
     return r;
 }
 
+/* A write to a part of what nobody reads afterwards needs no copy of the rest. */
+static bool writes_in_place(const Run *r, int k, const int *places)
+{
+    const Node *n = r->plan->nodes.at[k];
+    if ((n->op != OP_index_add && n->op != OP_index_set) || n->operands[1] == n->operands[0])
+        return false;
+    bool is_given = r->plan->nodes.at[places[0]]->op == OP_param;
+    return r->plan->last_user[places[0]] == k && (!is_given || (r->may_overwrite && r->may_overwrite[places[0]]));
+}
+
 static void run_node(Run *r, int k, const int *places)
 {
     const Node *n = r->plan->nodes.at[k];
@@ -149,9 +159,12 @@ static void run_node(Run *r, int k, const int *places)
     } else if (node_is_region(n)) {
         r->region_values[k] = eval_region(r->machine, n, r->operands);
     } else {
-        double *out = r->own ? r->own[k] : buffer_take(r, n);
+        bool in_place = writes_in_place(r, k, places);
+        double *out = in_place ? (double *)(uintptr_t)r->operands[0] : r->own ? r->own[k] : buffer_take(r, n);
         eval_node(r->machine->ctx, n, r->operands, out);
         r->value[k] = out;
+        if (in_place)
+            r->value[places[0]] = NULL;
     }
 }
 

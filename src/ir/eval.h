@@ -35,6 +35,7 @@ typedef struct Run {
     Tensor **region_values;
     const double **operands;                                /* of the node that is evaluated */
     double **own;                                           /* a repeated run: every node has a buffer of its own */
+    bool *may_overwrite;                                    /* by place: params whose memory the run may write; NULL: none */
     Map *dead;                                              /* else: element count -> buffers */
     Buffer *spare;                                          /* list cells without data */
 } Run;

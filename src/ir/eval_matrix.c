@@ -293,7 +293,8 @@ static void cofactors_by_inverse(Cofactors *c, double *out)
             out[i * n + j] = det * product[j * n + i];
 }
 
-static void cofactors(Context *ctx, const Node *node, const double *const *operands, int64_t n, int64_t offset, double *out)
+static void cofactors(Context *ctx, const Node *node, const double *const *operands, int64_t n, int64_t offset,
+                      double *out)
 {
     Cofactors c = { .ctx = ctx, .n = n, .count = node->operand_count - 1, .operands = operands, .offset = offset };
     double work = (double)(n * n) * (double)(n * n) * (double)n;

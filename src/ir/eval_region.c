@@ -15,16 +15,29 @@ static const double **body_arguments(Context *ctx, const Node *n, const Fn *body
     return arguments;
 }
 
-/* All next carries are there before one is overwritten: one may be the value of another. */
+/* All next carries are there before one is overwritten: one may be the value of another.  A carry that was written in place
+ * is there already. */
 static void take_trip(const Run *r, const Tensor *values, double *const *next, int first, int carries, int count,
                       int64_t trip)
 {
     for (int k = 0; k < count; k++) {
         const Type *t = r->plan->fn->results.at[first + k].node->type;
-        memcpy(k < carries ? next[k] : values[k].data + trip * t->count, eval_result(r, first + k), bytes_of(t));
+        const double *from = eval_result(r, first + k);
+        if (k >= carries || from != values[k].data)
+            memcpy(k < carries ? next[k] : values[k].data + trip * t->count, from, bytes_of(t));
     }
     for (int k = 0; k < carries; k++)
-        memcpy(values[k].data, next[k], bytes_of(values[k].type));
+        if (eval_result(r, first + k) != values[k].data)
+            memcpy(values[k].data, next[k], bytes_of(values[k].type));
+}
+
+/* The carries of a counted loop; those of a while are read once more after its condition has failed. */
+static void allow_overwriting(Run *r, int carries)
+{
+    r->may_overwrite = NEW_ARRAY(r->machine->ctx->scratch, bool, r->plan->nodes.count + 1);
+    for (int k = 1; k <= carries; k++)
+        if (r->plan->param_at[k] >= 0)
+            r->may_overwrite[r->plan->param_at[k]] = true;
 }
 
 static void eval_loop(Machine *m, const Node *n, const double *const *operands, Tensor *values)
@@ -36,6 +49,8 @@ static void eval_loop(Machine *m, const Node *n, const double *const *operands, 
     const double **arguments = body_arguments(ctx, n, body, operands);
     Run *r = eval_run_new(m, eval_plan(m, body), true);
     double index;
+    if (!is_while)
+        allow_overwriting(r, carries);
     trips = trips > n->attr[0] ? n->attr[0] : trips;
     arguments[0] = &index;
     double **next = NEW_ARRAY(ctx->scratch, double *, carries + 1);

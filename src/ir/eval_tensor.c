@@ -257,7 +257,8 @@ static void eval_scatter(const Node *n, const double *const *operands, double *o
 {
     int count = n->operand_count - 2;
     int64_t size = part_size(n->type, count);
-    copy(out, operands[0], n->type->count);
+    if (out != operands[0])                                 /* the evaluator may write where the base was */
+        copy(out, operands[0], n->type->count);
     for (int64_t i = 0; i < n->operands[2]->type->count; i++) {
         double *to = out + part_offset(n->type, count, operands + 2, i) * size;
         const double *from = operands[1] + i * size;
