@@ -514,6 +514,24 @@ static bool einsum_has_repeats(const Einsum *e)
     return false;
 }
 
+/* A result with a repeated label is summed without it, and put onto its diagonal then; NULL: that is all there is to do. */
+static Node *einsum_diagonal(Context *ctx, const Einsum *e)
+{
+    Einsum once = *e;
+    const int *labels[1] = { once.out };
+    bool sums = e->count == 2;
+    once.out_rank = 0;
+    for (int k = 0; k < e->out_rank; k++)
+        if (!occurrences(once.out, once.out_rank, e->out[k]))
+            once.out[once.out_rank++] = e->out[k];
+    for (int k = 0; k < e->rank[0]; k++)
+        sums |= !occurrences(e->out, e->out_rank, e->labels[0][k]);
+    if (once.out_rank == e->out_rank || !sums)
+        return NULL;
+    Node *y = einsum_close(ctx, &once);
+    return node_einsum(ctx, 1, &y, labels, e->out_rank, e->out);
+}
+
 /* One operand without repeated labels: a sum and a permutation. */
 static Node *einsum_single(Context *ctx, const Einsum *e)
 {
@@ -626,6 +644,9 @@ static Node *fold_einsum(Context *ctx, const Type *type, int count, Node *const 
     bool repeats = einsum_has_repeats(&e), changed = false, contracts = false;
     if (count == 1 && !repeats)
         return einsum_single(ctx, &e);
+    Node *diagonal = repeats ? einsum_diagonal(ctx, &e) : NULL;
+    if (diagonal)
+        return diagonal;
     for (int i = 0; i < count; i++) {
         changed |= einsum_absorb(ctx, &e, i);
         changed |= count == 2 && einsum_sum_first(ctx, &e, i);
