@@ -21,7 +21,7 @@ static void list_op(const OpInfo *op)
     if (op->arity < 0) printf("  any  ");
     else printf("%5d  ", op->arity);
     printf("%s\n", op->doc);
-    if (op->class != CLASS_ELEMENTWISE) return;
+    if (op->class != CLASS_ELEMENTWISE && op->class != CLASS_OTHER) return;
     for (int k = 0; k < op->arity; k++)
         if (op->adjoint[k]) printf("%34s%c_bar: %s\n", "", "xwv"[k], op->adjoint[k]);
 }

@@ -52,18 +52,18 @@ E2(floordiv, "//", SIG_NUMBER, 1, 2, floor(x / w), NONE, NONE, "quotient rounded
 E2(mod, "%", SIG_NUMBER, 1, 2, x - w * floor(x / w), "g", "-g * floor(x / w)", "remainder with the sign of the divisor")
 E2(fmod, NULL, SIG_REAL, 1, 2, fmod(x, w), "g", "-g * trunc(x / w)", "remainder with the sign of the dividend, as in C")
 E2(pow, "^", SIG_REAL, 0.5, 2, pow(x, w),
-   "where(w == 0, 0, g * (w * where(w < 0.5 and x != 0 and isfinite(y), y / x, x ^ (w - 1))))",
+   "where(w == 0, 0, g * where(w < 0.5 and x != 0 and isfinite(y), w * y / x, w * x ^ (w - 1)))",
    "where(x == 0 and w >= 0, 0, g * (y * log(x)))", "power")
 E1(square, NULL, SIG_REAL, -2, 2, x * x, "g * (2 * x)", "x * x")
 E1(reciprocal, NULL, SIG_REAL, 0.5, 2, 1 / x, "-g * y * y", "1 / x")
 E1(sqrt, NULL, SIG_REAL, 0.5, 2, sqrt(x), "g / (2 * y)", "square root")
 E1(rsqrt, NULL, SIG_REAL, 0.5, 2, 1 / sqrt(x), "-0.5 * g * y / x", "1 / sqrt(x)")
-E1(cbrt, NULL, SIG_REAL, 0.5, 2, cbrt(x), "g / (3 * (y * y))", "real cube root, odd")
+E1(cbrt, NULL, SIG_REAL, 0.5, 2, cbrt(x), "where(x == 0, g / (y * y), g * (y / x / 3))", "real cube root, odd")
 E2(hypot, NULL, SIG_REAL, 0.5, 2, hypot(x, w), "where(y == 0, 0, g * direction(x, w))",
    "where(y == 0, 0, g * direction(w, x))", "sqrt(x^2 + w^2) without overflow; derivative 0 at 0")
 E2(direction, NULL, SIG_REAL, 0.5, 2, hypot(x, w) <= 0 ? 0 : x / hypot(x, w),
-   "where(hypot(x, w) == 0, 0, g * square(direction(w, x)) / hypot(x, w))",
-   "where(hypot(x, w) == 0, 0, -g * direction(x, w) * direction(w, x) / hypot(x, w))", "x / hypot(x, w), 0 at 0")
+   "where(hypot(x, w) == 0, 0, g * (direction(w, x) * (direction(w, x) / hypot(x, w))))",
+   "where(hypot(x, w) == 0, 0, -g * (direction(x, w) * (direction(w, x) / hypot(x, w))))", "x / hypot(x, w), 0 at 0")
 E1(one_minus_square, NULL, SIG_REAL, -0.7, 0.7, (1 - x) * (1 + x), "g * (-2 * x)", "1 - x^2, accurate near -1 and 1")
 E1(abs, NULL, SIG_REAL, 0.5, 2, fabs(x), "g * sign(x)", "absolute value; derivative 0 at 0")
 E1(sign, NULL, SIG_REAL, 0.5, 2, (x > 0) - (x < 0), NONE, "-1, 0 or 1")
@@ -173,7 +173,7 @@ LINEAR(index_add, -1, "base plus a source scattered to run-time indices")  /* ba
 LINEAR(index_set, -1, "base with a source put at run-time indices")        /* base, source, indices.. */
 /* -- the rest -- */
 OTHER(recurrence, 2, "flip(recurrence(shift_left(flip..))): in src/diff", "y_k = b_k + a_k y_{k-1} along an axis")  /* attr: axis < 0 */
-OTHER(prod, 1, "product over axes", "product over axes")          /* attr: axes < 0, ascending */
+OTHER(prod, 1, "keep(g) * product of all others: in src/diff", "product over axes")          /* attr: axes < 0, ascending */
 OTHER(max_reduce, 1, "keep(g) * real(x == keep(y)) / keep(sum(real(x == keep(y)), axis: axis))", "largest over axes; ties share")
 OTHER(max_first, 1, "where(_first(x == keep(y) or isnan(x), axis: axis), keep(g), 0)",
       "largest over axes; of equal ones the first has the derivative")
