@@ -1,4 +1,5 @@
-/* engine.c: functions by the engine that was asked for: LLVM's code in this process, or the system compiler's in another.
+/* engine.c: functions by the engine that was asked for: LLVM's code in this process, or the system compiler's in
+ * another.
  *
  * Workspace and outputs are full of NaN bytes on entry here too, and results that are added to start at 1. */
 #include "driver.h"

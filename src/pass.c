@@ -32,10 +32,11 @@ static Node *rebuild(Context *ctx, const Node *old, Node *const *operands, void 
     return node_rebuild(ctx, old, operands);
 }
 
+/* A report on adjoints shows the ops that have them. */
 static Fn *factor(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 {
     (void)module, (void)spec;
-    return fn_factor(ctx, fn);
+    return ctx->options.keep_adjoints ? fn : fn_factor(ctx, fn);
 }
 
 /* The constructors simplify what they see; binds that hid a pattern are gone now, so each node is constructed again. */

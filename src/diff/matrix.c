@@ -2,8 +2,8 @@
  *
  * The rows of ops.h have the formulas; here are only sums over operands.  A solve gets the sum of its right-hand sides,
  * so that there is one solve more, whatever depends on a direction.  det_cofactors(x, w..) is what remains of the
- * derivative of det in the directions w.. and one more that is left open; so it is linear in each w, symmetric in all of
- * them and the open one, and its derivative by x is the same with a direction more. */
+ * derivative of det in the directions w.. and one more that is left open; so it is linear in each w, symmetric in all
+ * of them and the open one, and its derivative by x is the same with a direction more. */
 #include "rules.h"
 
 /* ---- tangents ---------------------------------------------------------------------------------------------------- */

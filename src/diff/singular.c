@@ -186,7 +186,8 @@ static Bounds of_op(Search *s, const Node *n, int depth)
     case OP_einsum: return of_einsum(s, n, depth);
     case OP_stack: case OP_concat: return of_pieces(s, n, depth);
     case OP_pad: return either_of(x, zero);
-    case OP_bind: case OP_stop_gradient: case OP_neutral: case OP_expand: case OP_reshape: case OP_permute: case OP_slice: case OP_index:
+    case OP_bind: case OP_stop_gradient: case OP_neutral: case OP_expand: case OP_reshape: case OP_permute: case OP_slice:
+    case OP_index:
     case OP_max_reduce: case OP_max_first: case OP_min_reduce: return x;
     default: return unknown;
     }

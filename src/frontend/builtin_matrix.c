@@ -4,8 +4,6 @@
  * axes in front, the matrix is factorised once for all of them. */
 #include "elaborate.h"
 
-#include <string.h>
-
 static Context *context_of(const Call *call)
 {
     return call->frame->env->ctx;

@@ -149,7 +149,8 @@ static Node *bounded(Call *call, bool may_be_zero)
         return NULL;
     if (value > 0 || (may_be_zero && value == 0))
         return call->args[0].node;
-    fail(call->frame, call->args[0].span, "'%s' must be %s, not %g", name, may_be_zero ? "at least 0" : "positive", value);
+    fail(call->frame, call->args[0].span, "'%s' must be %s, not %g", name,
+         may_be_zero ? "at least 0" : "positive", value);
     return NULL;
 }
 

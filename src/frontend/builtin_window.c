@@ -43,7 +43,10 @@ static bool per_axis(Call *call, const char *option, int axes, int64_t least, in
     return true;
 }
 
-typedef struct { int axes; int64_t kernel[SPATIAL_MAX], stride[SPATIAL_MAX], padding[SPATIAL_MAX], dilation[SPATIAL_MAX]; } Window;
+typedef struct {
+    int axes;
+    int64_t kernel[SPATIAL_MAX], stride[SPATIAL_MAX], padding[SPATIAL_MAX], dilation[SPATIAL_MAX];
+} Window;
 
 static bool read_window(Call *call, Window *w)
 {
@@ -52,7 +55,8 @@ static bool read_window(Call *call, Window *w)
         return false;
     w->axes = (int)axes;
     return per_axis(call, "kernel", w->axes, 1, 1, w->kernel) && per_axis(call, "stride", w->axes, 1, 1, w->stride)
-        && per_axis(call, "padding", w->axes, 0, 0, w->padding) && per_axis(call, "dilation", w->axes, 1, 1, w->dilation);
+        && per_axis(call, "padding", w->axes, 0, 0, w->padding)
+        && per_axis(call, "dilation", w->axes, 1, 1, w->dilation);
 }
 
 /* How many places the window has along each axis of x. */
@@ -168,7 +172,8 @@ static const char *const kernel_axes[] = { "[channels out, channels / groups, le
 static bool check_rank(Call *call, const Value *v, const Node *n, int axes, const char *const *wanted)
 {
     if (n->type->rank != axes + 2)
-        fail(call->frame, v->span, "a real%s is needed here, not %s", wanted[axes - 1], type_text(context_of(call), n->type));
+        fail(call->frame, v->span, "a real%s is needed here, not %s", wanted[axes - 1],
+             type_text(context_of(call), n->type));
     return n->type->rank == axes + 2;
 }
 
@@ -257,7 +262,8 @@ static Node *covered(Context *ctx, const Window *w, int k, int64_t places, int64
     Node *zero = node_int(ctx, 0), *padding = node_int(ctx, w->padding[k]);
     Node *first = node_binary(ctx, OP_sub, steps(ctx, places, w->stride[k], w->axes, k), padding);
     Node *end = node_binary(ctx, OP_add, first, node_int(ctx, w->kernel[k]));
-    return node_binary(ctx, OP_sub, node_binary(ctx, OP_min, end, node_int(ctx, size)), node_binary(ctx, OP_max, first, zero));
+    end = node_binary(ctx, OP_min, end, node_int(ctx, size));
+    return node_binary(ctx, OP_sub, end, node_binary(ctx, OP_max, first, zero));
 }
 
 static Node *build_pool_counts(Call *call)

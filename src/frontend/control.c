@@ -63,10 +63,22 @@ typedef struct {
     bool good;
 } Loop;
 
+/* Each level is worked on again for every level around it. */
+enum { LOOPS_MOST = 32 };
+
+static bool check_depth(Frame *frame, Span span)
+{
+    if (frame->loops < LOOPS_MOST)
+        return true;
+    if (frame->loops == LOOPS_MOST)
+        fail(frame, span, "loops are nested more than %d deep", LOOPS_MOST);
+    return false;
+}
+
 static Loop loop_begin(Frame *frame, const Block *body, Str index_name, Span span)
 {
     Context *ctx = frame->env->ctx;
-    Loop l = { .frame = frame, .muts = assigned_muts(frame, body, NULL), .good = true };
+    Loop l = { .frame = frame, .muts = assigned_muts(frame, body, NULL), .good = check_depth(frame, span) };
     l.index = node_param(ctx, index_name, type_scalar(ctx, ELEM_INT), span);
     l.inits = NEW_ARRAY(ctx->arena, Node *, l.muts.count + 1);
     l.carries = NEW_ARRAY(ctx->arena, Node *, l.muts.count + 1);
