@@ -7,7 +7,7 @@
 
 enum {
     CHEAP = 4,                                              /* flops that may be computed again rather than stored */
-    CHEAP_PLACE = 12,                                       /* the same for ints that are known beforehand: no tables of indices */
+    CHEAP_PLACE = 12,                                       /* the same for ints known beforehand: no tables of indices */
     DEPTH_MAX = 40,                                         /* of inlined nodes: bounds recursion and the length of a line */
     SMALL_SIZE = 4,                                         /* per axis of what may be taken apart */
     SMALL_CONTRACTION = 32, IRREGULAR_CONTRACTION = 64,     /* products in an unrolled contraction */
@@ -67,9 +67,10 @@ int64_t einsum_stride(const Node *n, int operand, int label)
     return sum;
 }
 
-static bool is_reduction(const Node *n)
+bool node_is_reduction(const Node *n)
 {
-    return n->op == OP_sum || n->op == OP_prod || n->op == OP_max_reduce || n->op == OP_max_first || n->op == OP_min_reduce;
+    return n->op == OP_sum || n->op == OP_prod || n->op == OP_max_reduce || n->op == OP_max_first
+        || n->op == OP_min_reduce;
 }
 
 /* Can be computed one element at a time without a loop. */
@@ -113,7 +114,7 @@ static void measure(Lowering *lower, NodeInfo *info)
         info_of(lower, n->operands[0])->instead = n;
     for (int k = 0; k < n->operand_count; k++) {
         NodeInfo *x = info_of(lower, decide_operand(lower, n, k));
-        bool scalar = node_is_scalar(x->node) || (info->is_window && k > 0);    /* computed once, outside; or no value */
+        bool scalar = node_is_scalar(x->node) || (info->is_window && k > 0);    /* computed once, outside; or no cost */
         cost += scalar ? 0 : x->cost;
         depth = !scalar && x->depth >= depth ? x->depth + 1 : depth;
         info->irregular |= x->irregular && n->type->count <= SMALL_COUNT && (decide_is_pointwise(n) || n->op == OP_einsum);
@@ -142,7 +143,7 @@ bool decide_unrolls(const NodeInfo *info)
     const Node *n = info->node;
     if (decide_is_pointwise(n) || n->op == OP_stack || n->op == OP_concat || is_leaf(n))
         return true;
-    if (is_reduction(n))
+    if (node_is_reduction(n))
         return n->operands[0]->type->count <= SMALL_COUNT
             && (info->irregular || has_small_axes(n->operands[0]->type));
     if (n->op == OP_einsum)
@@ -227,9 +228,10 @@ static void decide_scatter(Lowering *lower, const Node *n)
 {
     int64_t stride[RANK_MAX], base;
     NodeInfo *source = info_of(lower, n->operands[1]);
-    bool sums = source->node->op == OP_einsum && source->node->operand_count == 2 && einsum_contracted(source->node) > 1;
-    if (sums && source->consumers == 1 && !source->result && node_is_zero(n->operands[0]) && lower->ctx->options.level > 0
-        && window_places(n, stride, &base))
+    const Node *x = source->node;
+    bool sums = x->op == OP_einsum && x->operand_count == 2 && einsum_contracted(x) > 1;
+    bool alone = source->consumers == 1 && !source->result && node_is_zero(n->operands[0]);
+    if (sums && alone && lower->ctx->options.level > 0 && window_places(n, stride, &base))
         source->into = n;
 }
 

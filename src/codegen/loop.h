@@ -320,6 +320,7 @@ int kernel_cost(Op);                                        /* flops; a libm cal
 void decide_modes(Lowering *);
 bool decide_unrolls(const NodeInfo *);                       /* written out term by term */
 bool node_is_movement(const Node *);                        /* no arithmetic: expand .. slice */
+bool node_is_reduction(const Node *);
 int64_t einsum_contracted(const Node *);                    /* product of the sizes that are summed over */
 int einsum_sizes(const Node *, int64_t *sizes);             /* size per label; returns how many labels */
 int64_t einsum_stride(const Node *, int operand, int label);

@@ -272,7 +272,8 @@ static int row_axis(const Reduction *r, int kept, int last_sum)
     if (kept == 0 || runs_along(r->node, last_sum))
         return -1;
     for (int k = 0; k < kept; k++)
-        if (r->axis[k].stride == 1 && runs_along(r->node, r->axis[k].label) && (row < 0 || r->axis[k].size >= r->axis[row].size))
+        if (r->axis[k].stride == 1 && runs_along(r->node, r->axis[k].label)
+            && (row < 0 || r->axis[k].size >= r->axis[row].size))
             row = k;
     return row;
 }
@@ -280,7 +281,8 @@ static int row_axis(const Reduction *r, int kept, int last_sum)
 /* Sums innermost, or accumulates rows.  into: the result is scattered by this index_add. */
 static const Formula *lower_einsum(Lowering *lower, const Node *n, const Node *into, Buffer *out, bool keep_old)
 {
-    Reduction r = { .lower = lower, .node = n, .term = einsum_term, .out = out, .combine = COMBINE_ADD, .keep_old = keep_old };
+    Reduction r = { .lower = lower, .node = n, .term = einsum_term, .out = out, .combine = COMBINE_ADD,
+                    .keep_old = keep_old };
     int64_t sizes[3 * RANK_MAX], stride = 1;
     int labels = einsum_sizes(n, sizes), kept = n->type->rank, last_sum = -1;
     const int64_t *result = einsum_labels(n, n->operand_count);
@@ -440,8 +442,9 @@ static bool accumulates_directly(const Lowering *lower, const NodeInfo *info)
     for (int k = 0; k < lower->fn->results.count; k++)
         if (k != info->result - 1 && lower_result_root(lower->fn->results.at[k].node) == info->node)
             return false;
-    return info->consumers == 0 && op != OP_result && op != OP_prod && op != OP_max_reduce && op != OP_max_first && op != OP_min_reduce && op != OP_index_set
-        && op != OP_recurrence && !factor_fits(info->node);
+    bool sums = !node_is_reduction(info->node) || op == OP_sum;
+    return info->consumers == 0 && op != OP_result && sums && op != OP_index_set && op != OP_recurrence
+        && !factor_fits(info->node);
 }
 
 Buffer *lower_buffer(Lowering *lower, NodeInfo *info)
@@ -468,7 +471,8 @@ static void lower_stored(Lowering *lower, NodeInfo *info)
     Buffer *out = info->buffer = lower_buffer(lower, info);
     bool add = out->accumulates;
     switch (n->op) {
-    case OP_sum: case OP_prod: case OP_max_reduce: case OP_max_first: case OP_min_reduce: lower_reduce(lower, n, out, add); break;
+    case OP_sum: case OP_prod: case OP_max_reduce: case OP_max_first: case OP_min_reduce:
+        lower_reduce(lower, n, out, add); break;
     case OP_einsum:
         if (info->is_kernel)
             matmul_lower(lower, n, NULL, out, add);
@@ -492,8 +496,7 @@ static void lower_elements(Lowering *lower, NodeInfo *info)
     info->elements = NEW_ARRAY(lower->arena, const Formula *, n->type->count);
     if (n->op == OP_param)
         return;
-    bool reduces = n->op == OP_sum || n->op == OP_prod || n->op == OP_max_reduce || n->op == OP_max_first || n->op == OP_min_reduce;
-    if (n->type->rank == 0 && reduces && !decide_unrolls(info)) {
+    if (n->type->rank == 0 && node_is_reduction(n) && !decide_unrolls(info)) {
         info->elements[0] = lower_reduce(lower, n, NULL, false);
         return;
     }

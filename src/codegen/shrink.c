@@ -141,7 +141,8 @@ static void decide(Lowering *lower, Use *use)
     use->low = low;
     use->buffer->size = high - low + 1;
     use->buffer->loops = ((uint64_t)1 << use->levels) - 1;
-    use->forwarded = one_index && low == high && use->stores == 1 && !use->combines && use->levels == use->home->depth + 1;
+    use->forwarded = one_index && low == high && use->stores == 1 && !use->combines
+        && use->levels == use->home->depth + 1;
 }
 
 /* ---- rewriting ------------------------------------------------------------------------------------------------- */

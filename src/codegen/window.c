@@ -1,16 +1,16 @@
 /* window.c: parts of an array whose places are known when the program is written: an index whose operands are made of
- * iotas is a view like a slice, and an index_add with such operands adds in place.  Where the places are affine in their
- * position there are strides.  Convolutions and pools are written with them.
+ * iotas is a view like a slice, and an index_add with such operands adds in place.  Where the places are affine in
+ * their position there are strides.  Convolutions and pools are written with them.
  *
  * Nothing here changes what is computed: it tells where the elements are, for the choice of loops. */
 #include "loop.h"
 
-enum { LOOK_THROUGH = 12 };                                 /* nodes between a place and its iota, or a view and its array */
+enum { LOOK_THROUGH = 12 };                                 /* nodes from a place to its iota, from a view to its array */
 
 /* constant + sum of step[k] * (position along axis k), over the axes of an int node. */
 typedef struct { int64_t constant, step[RANK_MAX]; } Progression;
 
-/* ---- ints as progressions -------------------------------------------------------------------------------------------------- */
+/* ---- ints as progressions ---------------------------------------------------------------------------------------- */
 static bool progression_of(const Node *n, int depth, Progression *p);
 
 static bool of_expand(const Node *n, int depth, Progression *p)
@@ -127,7 +127,7 @@ static bool progression_of(const Node *n, int depth, Progression *p)
     }
 }
 
-/* ---- places ----------------------------------------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------------------------------------ */
 static bool within(const Progression *p, const Type *t, int64_t size)
 {
     int64_t low = p->constant, high = p->constant;
@@ -139,8 +139,10 @@ static bool within(const Progression *p, const Type *t, int64_t size)
     return low >= 0 && high < size;
 }
 
-/* The array's strides carried over to the axes of the part that the indices choose; false: not known, or not in range. */
-static bool part_strides(const Type *array, int count, Node *const *indices, const int64_t *stride, int64_t *out, int64_t *base)
+/* The array's strides carried over to the axes of the part that the indices choose; false: not known, or not in
+ * range. */
+static bool part_strides(const Type *array, int count, Node *const *indices, const int64_t *stride, int64_t *out,
+                         int64_t *base)
 {
     const Type *shared = indices[0]->type;
     for (int k = 0; k < shared->rank; k++)
@@ -195,7 +197,7 @@ bool window_places(const Node *n, int64_t *stride, int64_t *base)
     return part_strides(n->type, n->operand_count - 2, n->operands + 2, array, stride, base);
 }
 
-/* ---- views ------------------------------------------------------------------------------------------------------------------ */
+/* ---- views ------------------------------------------------------------------------------------------------------- */
 static bool through(const Node *n, const int64_t *inner, int64_t *stride)
 {
     const Type *t = n->operands[0]->type;
