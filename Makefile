@@ -3,7 +3,6 @@
 #   make                the compiler, $(BUILD)/adc
 #   make demo           what it does, on a small example
 #   make check          all tests; the last line is `N passed, N failed`
-#   make firmware       the workloads on emulated cores: instructions, flash, RAM and stack of each
 #   make promote        rewrites the golden files of tests/golden and tests/errors: read the diff
 #   make bench          timings
 #   make install        the compiler and its manual page, below $(DESTDIR)$(PREFIX)

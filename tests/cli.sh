@@ -68,8 +68,6 @@ expect 2 '' "unknown option '-z'" -z graph.ad
 expect 2 '' "option '-o' needs an argument" graph.ad -o
 expect 2 '' "option '--check' takes no argument" graph.ad --check=3
 expect 2 '' "choose one of: c, ir, dot" --emit=java graph.ad
-if "$adc" --version | grep -q '^with LLVM'; then expect 0 'define .*@graph' '' --emit=ll graph.ad
-else expect 2 '' "LLVM backend, which is not built" --emit=ll graph.ad; fi
 expect 2 '' "not built yet" --ram-budget 100 graph.ad
 expect 2 '' "double, float" --real=half graph.ad
 expect 2 '' "choose one of: 0, 1, 2" -O3 graph.ad

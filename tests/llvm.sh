@@ -63,6 +63,14 @@ for options in --real=double --real=float; do
     done
 done
 
+# ---- the user's C functions ----
+$cc -shared -fPIC extern.c -o "$scratch/extern.so" &&
+    for engine in eval c llvm; do
+        "$adc" --extern "$scratch/extern.so" --run model_grad x=[1,2,3] --engine=$engine extern.ad >"$scratch/$engine.out"
+    done
+cmp "$scratch/eval.out" "$scratch/c.out" && cmp "$scratch/eval.out" "$scratch/llvm.out"
+verdict $? "the engines differ where a C function is called"
+
 # ---- objects in the place of C's ----
 for options in '' -O0 '--work=static' '--stack-limit=0'; do
     "$adc" $options --prefix=c_ swap.ad -o "$scratch/c_swap.c" && "$adc" $options --prefix=l_ --emit=obj swap.ad -o "$scratch/l_swap.o" &&

@@ -17,7 +17,8 @@ int main(void)
         bool up = n % 2;
         c_swap(x, 0.25 * n, n, up, c_y, &c_s, c_flag, &c_k, c_work);
         l_swap(x, 0.25 * n, n, up, l_y, &l_s, l_flag, &l_k, l_work);
-        if (memcmp(c_y, l_y, sizeof c_y) || memcmp(&c_s, &l_s, sizeof c_s) || memcmp(c_flag, l_flag, sizeof c_flag) || c_k != l_k) {
+        if (memcmp(c_y, l_y, sizeof c_y) || memcmp(&c_s, &l_s, sizeof c_s) || memcmp(c_flag, l_flag, sizeof c_flag)
+            || c_k != l_k) {
             printf("differs for n = %d: %d and %d, %.17g and %.17g\n", n, (int)c_k, (int)l_k, c_s, l_s);
             return 1;
         }

@@ -380,7 +380,7 @@ static void function(uint64_t seed)
     state = seed * 0x2545F4914F6CDD1Du + 1;
     variable_count = next_number = 0;
     budget = 6;
-    printf("fn f%llu(v0: real[%d], s1: real, m2: real[%d, %d]) -> (y: real) {\n", (unsigned long long)seed, N, N, N);
+    printf("fn f%llu(v0: real[%d], s1: real, m2: real[%d, %d]) -> (y: real, w: real[%d]) {\n", (unsigned long long)seed, N, N, N, N);
     declare(VECTOR, false, 0);
     declare(SCALAR, false, 0);
     declare(MATRIX, false, 0);
@@ -394,15 +394,20 @@ static void function(uint64_t seed)
     block(1);
     for_loop(1);
     block(1);
-    printf("    y = s3 + sum(v4 * [0.3, 0.7, -0.4]) + sum(v6) + 0.5 * sum(m5 * m5) + sum(m7 * m5);\n}\n");
+    printf("    y = s3 + sum(v4 * [0.3, 0.7, -0.4]) + sum(v6) + 0.5 * sum(m5 * m5) + sum(m7 * m5);\n"
+           "    w = v4 * s3 + v6 - m7[1];\n}\n");
 }
 
 static void put_exports(uint64_t seed)
 {
-    static const char *const forms[] = { "grad(f%llu)", "hvp(f%llu)", "jvp(grad(f%llu))", "hessian(f%llu)", "jvp(f%llu)" };
+    static const char *const forms[] = {
+        "grad(f%llu, of: y)", "hvp(f%llu, of: y)", "jvp(grad(f%llu, of: y))", "hessian(f%llu, of: y)", "jvp(f%llu)",
+        "jacobian(f%llu)", "vjp(f%llu)", "vjp(grad(f%llu, of: y, wrt: v0), wrt: (s1, m2))", "jvp(hessian(f%llu, of: y, wrt: s1))",
+    };
+    enum { FORMS = sizeof forms / sizeof *forms };
     state = seed;
     printf("export f%llu; export f%llu_t = ", (unsigned long long)seed, (unsigned long long)seed);
-    printf(forms[pick(5)], (unsigned long long)seed);
+    printf(forms[pick(FORMS)], (unsigned long long)seed);
     printf(";\n");
 }
 
