@@ -150,7 +150,7 @@ static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 /* x = divisor * whole + rest with rest as small as terms tell. */
 static void split(Lowering *lower, const Formula *x, int64_t divisor, const Formula **whole, const Formula **rest)
 {
-    Term high[TERMS_MAX], low[TERMS_MAX], single;
+    Term high[TERMS_MAX] = { 0 }, low[TERMS_MAX] = { 0 }, single;
     const Term *terms = NULL;
     int64_t constant, whole_constant;
     int count = index_terms(x, &single, &terms, &constant), high_count = 0, low_count = 0;
