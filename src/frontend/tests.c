@@ -62,9 +62,12 @@ static bool find_target(Env *env, Module *m, Name name, Target *out)
 }
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
-/* The type of an argument or a result of the function by this name or place; NULL: not known here. */
+/* The type of an argument or a result of the function by this name or place; NULL: not known here. The results of a
+ * transform have places of their own. */
 static const Type *known_type(const Target *t, Str name, int position, bool is_argument)
 {
+    if (!is_argument && !name && !t->is_plain)
+        return NULL;
     int count = is_argument ? t->fn->params.count : t->fn->results.count;
     for (int k = 0; k < count; k++) {
         Str known = is_argument ? t->fn->params.at[k].name : t->fn->results.at[k].name;
