@@ -1,13 +1,16 @@
 /* loop.c: loops and branches as they are made: what needs no region is none.
  *
- * A carry that never changes is its init, one that counts is arithmetic on the index, one that is only written, row
- * `index` per trip, is a stack; a stack of the index, of rows of an array or of one value needs no loop; a side or a loop that is known
- * at compile time is taken.  So the form does not depend on who made the loop: front end, differentiation or a dump. */
+ * A carry that never changes is its init, one that counts is arithmetic on the index, carries that start alike and go on
+ * alike are one, one that is only written, row `index` per trip, is a stack; a stack of the index, of rows of an array or
+ * of one value needs no loop; a side or a loop that is known at compile time is taken.  So the form does not depend on who
+ * made the loop: front end, differentiation or a dump. */
 #include "graph.h"
 
 #include <string.h>
 
-typedef enum { CARRY_KEPT, CARRY_CONSTANT, CARRY_COUNTER, CARRY_STACK } CarryKind;
+typedef enum { CARRY_KEPT, CARRY_CONSTANT, CARRY_COUNTER, CARRY_COPY, CARRY_STACK } CarryKind;
+
+enum { COPY_ROUNDS = 8 };                                   /* of telling carries apart; after that they stay apart */
 
 typedef struct {
     Context *ctx;
@@ -19,6 +22,7 @@ typedef struct {
     Node **results;                                         /* within roots */
     CarryKind *kind;                                        /* per carry */
     Node **steps;                                           /* per counter */
+    int *copy_of;                                           /* per carry: the first that is the same, or itself */
     Node **writes;                                          /* per stack: what wrote its rows */
 } Making;
 
@@ -67,6 +71,58 @@ static void settle_carries(Making *m)
         if (again)
             graph_substitute(m->ctx, m->roots, m->root_count, values, &m->set, &m->set);
     }
+}
+
+/* ---- carries that are the same ----------------------------------------------------------------------------------- */
+/* The first carry before k that `same` does not tell from it; k when there is none. */
+static int first_like(const Making *m, int k, Node *const *next)
+{
+    const LoopParts *g = m->given;
+    for (int i = 0; i < k; i++) {
+        bool together = next ? m->copy_of[i] == m->copy_of[k] && next[i] == next[k] : g->inits[i] == g->inits[k];
+        if (m->kind[i] == CARRY_KEPT && m->kind[k] == CARRY_KEPT && together)
+            return i;
+    }
+    return k;
+}
+
+/* Carries are told apart until those that are still together go on alike if they are the same.  True: some are. */
+static bool find_copies(Making *m, Node **roots)
+{
+    Context *ctx = m->ctx;
+    int count = m->given->carry_count, *next_of = NEW_ARRAY(ctx->arena, int, count + 1);
+    for (int k = 0; k < count; k++)
+        m->copy_of[k] = first_like(m, k, NULL);
+    for (int round = 0; round < COPY_ROUNDS; round++) {
+        Map *values = map_new(ctx->arena);
+        bool stable = true;
+        for (int k = 0; k < count; k++)
+            if (m->copy_of[k] != k)
+                map_put(values, m->given->carries[k], m->given->carries[m->copy_of[k]]);
+        if (map_count(values) == 0)
+            return false;
+        memcpy(roots, m->roots, sizeof *roots * (size_t)m->root_count);
+        graph_substitute(ctx, roots, m->root_count, values, &m->set, &m->set);
+        for (int k = 0; k < count; k++) {
+            next_of[k] = first_like(m, k, roots + m->is_while);
+            stable &= next_of[k] == m->copy_of[k];
+        }
+        if (stable)
+            return true;
+        memcpy(m->copy_of, next_of, sizeof *next_of * (size_t)count);
+    }
+    return false;
+}
+
+static void settle_copies(Making *m)
+{
+    Node **roots = NEW_ARRAY(m->ctx->arena, Node *, m->root_count + 1);
+    if (!find_copies(m, roots))
+        return;
+    memcpy(m->roots, roots, sizeof *roots * (size_t)m->root_count);
+    for (int k = 0; k < m->given->carry_count; k++)
+        if (m->copy_of[k] != k)
+            m->kind[k] = CARRY_COPY;
 }
 
 /* ---- stacks ------------------------------------------------------------------------------------------------------ */
@@ -256,6 +312,8 @@ static void take_values(Making *m, Node *region, int kept, const Nodes *rows, No
             values[k] = with_rows(m, k, values[k]);
         else if (is_stack(m, k))
             continue;
+        else if (m->kind[k] == CARRY_COPY)
+            values[k] = values[m->copy_of[k]];
         else if (m->kind[k] == CARRY_KEPT)
             values[k] = node_result(m->ctx, region, carry++);
         else if (m->kind[k] == CARRY_CONSTANT)
@@ -319,6 +377,7 @@ void node_loop(Context *ctx, const LoopParts *given, Node **values)
     memcpy(m.results, given->results, sizeof *m.results * (size_t)given->result_count);
     m.kind = NEW_ARRAY(ctx->arena, CarryKind, given->carry_count + 1);
     m.steps = NEW_ARRAY(ctx->arena, Node *, given->carry_count + 1);
+    m.copy_of = NEW_ARRAY(ctx->arena, int, given->carry_count + 1);
     m.writes = NEW_ARRAY(ctx->arena, Node *, given->carry_count + 1);
     memset(values, 0, sizeof *values * (size_t)given->result_count);
     if (has_trips(&m, 0)) {
@@ -327,6 +386,7 @@ void node_loop(Context *ctx, const LoopParts *given, Node **values)
         take_one(&m, values);
     } else {
         settle_carries(&m);
+        settle_copies(&m);
         find_stacks(&m);
         sort_stacks(&m, &rows, values);
         Node *region = make_region(&m, &rows, &kept);
