@@ -1,7 +1,7 @@
 /* formula.c: the interned constructors of Formulas.
  *
- * Equal formulas of one function are the same pointer.  What is folded here is exact: numbers, conditions that ranges decide,
- * factors of one.  Every formula knows what it depends on (loops, ready, guarded) from the moment it is made. */
+ * Equal formulas of one function are the same pointer.  What is folded here is exact but for the sign of a zero: numbers,
+ * conditions that ranges decide, factors of one, terms of zero.  Every formula knows what it depends on (loops, ready, guarded) from the moment it is made. */
 #include "loop.h"
 
 #include <math.h>
@@ -338,6 +338,8 @@ static bool is_real(const Formula *f, double number)
     return is_number(f) && f->elem == ELEM_REAL && memcmp(&f->number, &number, sizeof number) == 0;
 }
 
+static bool is_zero(const Formula *f) { return is_real(f, 0.0) || is_real(f, -0.0); }
+
 const Formula *formula_unary(Lowering *lower, FormulaKind kind, const Formula *x)
 {
     if (kind == FORMULA_NOT && is_number(x))
@@ -412,6 +414,10 @@ static const Formula *fold_binary(Lowering *lower, FormulaKind kind, const Formu
         return fold_real(lower, kind, x->number, w->number);
     if (kind == FORMULA_MUL && is_real(x, 1))
         return w;
+    if ((kind == FORMULA_ADD || kind == FORMULA_SUB) && is_zero(w))
+        return x;
+    if ((kind == FORMULA_ADD || kind == FORMULA_SUB) && is_zero(x))
+        return kind == FORMULA_ADD ? w : formula_unary(lower, FORMULA_NEG, w);
     if (kind == FORMULA_GT && x->kind == FORMULA_CONVERT && x->arg[0]->elem == ELEM_BOOL && is_real(w, 0.5))
         return x->arg[0];                                   /* a bool that was kept as a real */
     if ((kind == FORMULA_MUL || kind == FORMULA_DIV) && is_real(w, 1))
