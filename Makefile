@@ -2,6 +2,7 @@
 #
 #   make                the compiler, $(BUILD)/adc
 #   make demo           what it does, on a small example
+#   make gradbench      GradBench's problems: examples/gradbench
 #   make check          all tests; the last line is `N passed, N failed`
 #   make promote        rewrites the golden files of tests/golden and tests/errors: read the diff
 #   make bench          timings
@@ -85,6 +86,15 @@ $(TOOLS):
 	@touch $@
 tools: $(TOOLS)
 
+# GradBench's problems, and the program that speaks its protocol: the one that needs a library, for JSON.
+GRADBENCH = $(BUILD)/gradbench/tool
+gradbench: all $(GRADBENCH)
+$(GRADBENCH): $(wildcard examples/gradbench/tool/*.[ch])
+	@sh .ci/tools jansson.h
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_DEFAULT_SOURCE $(WARN) $(CPPFLAGS) $(CFLAGS) -DMODELS='"$(abspath examples/gradbench)"' \
+	    -o $@ $(filter %.c,$^) $(LDFLAGS) -ljansson -ldl
+
 demo: all
 	@sh examples/demo $(ADC) $(BUILD)/demo
 check: all
@@ -103,6 +113,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tools demo check promote bench install clean
+.PHONY: all tools gradbench demo check promote bench install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
