@@ -105,24 +105,33 @@ static void deviate(double deviation)
     }
 }
 
+/* Compensated: millions of equal terms would lose digits. */
+typedef struct { double sum, rest; } Total;
+static void add(Total *total, double x)
+{
+    const double y = x - total->rest, sum = total->sum + y;
+    total->rest = (sum - total->sum) - y;
+    total->sum = sum;
+}
+
 /* `S.what value` against the same of the section; `S[k] value`. */
 static void compare_line(const Section *s, const char *what, double expected)
 {
-    double squares = 0, sum = 0, weighted = 0;
+    Total squares = {0, 0}, sum = {0, 0}, weighted = {0, 0};
     for (int64_t k = 0; k < s->count; k++) {
-        squares += s->values[k] * s->values[k];
-        sum += s->values[k];
-        weighted += s->values[k] * (double)(7919 * k % 1009 - 504) / 1009;
+        add(&squares, s->values[k] * s->values[k]);
+        add(&sum, s->values[k]);
+        add(&weighted, s->values[k] * (double)(7919 * k % 1009 - 504) / 1009);
     }
-    const double norm = sqrt(squares);
+    const double norm = sqrt(squares.sum);
     if (strcmp(what, ".n") == 0) {
         deviate((double)s->count == expected ? 0 : HUGE_VAL);
     } else if (strcmp(what, ".norm2") == 0) {
         deviate(fabs(norm - expected) / expected);
     } else if (strcmp(what, ".sum") == 0) {
-        deviate(fabs(sum - expected) / (norm * sqrt((double)s->count)));
+        deviate(fabs(sum.sum - expected) / (norm * sqrt((double)s->count)));
     } else if (strcmp(what, ".wsum") == 0) {
-        deviate(fabs(weighted - expected) / (norm * sqrt((double)s->count)));
+        deviate(fabs(weighted.sum - expected) / (norm * sqrt((double)s->count)));
     } else if (strcmp(what, ".maxabs") == 0) {
         deviate(fabs(largest_of(s) - expected) / expected);
     }

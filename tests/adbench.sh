@@ -1,0 +1,38 @@
+#!/bin/sh
+# ADBench's problems: every derivative three ways, and objectives and derivatives against reference values.
+#   tests/adbench.sh ADC SCRATCH
+# Prints what fails, and `N passed, N failed`.
+set -u
+adc=$1 scratch=$2
+here=$(cd "$(dirname "$0")/../examples/adbench" && pwd)
+mkdir -p "$scratch"
+passed=0 failed=0
+
+# check WHAT COMMAND...: the command succeeds; its output is shown when it does not
+check() {
+    what=$1
+    shift
+    if "$@" >"$scratch/log" 2>&1; then passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "$what"
+        tail -20 "$scratch/log"
+    fi
+}
+
+for model in gmm lstm ba; do
+    check "$model.ad: --check" "$adc" --check "$here/$model.ad"
+done
+check "hand.ad: --check" "$adc" --check -D N=2 -D V=4 -D F=3 "$here/hand.ad"
+
+for data in $(find "$here/data" -name '*.txt' ! -path '*/model_*' | sort); do
+    file=${data#"$here/data/"}
+    case $file in
+    *var* | */test.txt | *hand_complicated.txt)
+        CFLAGS="-O1 -fsanitize=address,undefined -fno-sanitize-recover=all" ADCFLAGS=--unchecked \
+            check "$file, sanitized" sh "$here/run" "$adc" "$scratch" "$data" "$here/reference/$file" ;;
+    esac
+    check "$file" sh "$here/run" "$adc" "$scratch" "$data" "$here/reference/$file"
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
