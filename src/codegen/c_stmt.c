@@ -236,6 +236,12 @@ static void c_header(Printer *p, const Region *r, int indent)
         text_printf(p->out, "int %s;\n", name);
     }
     indent_by(p->out, indent);
+    if (r->last) {
+        text_printf(p->out, "for (int %s = ", name);
+        c_formula(p, r->last, BINDS_ALL);
+        text_printf(p->out, "; %s >= 0; --%s) {\n", name, name);
+        return;
+    }
     text_printf(p->out, "for (%s%s = 0; %s < ", r->counts ? "" : "int ", name, name);
     if (r->trips)
         c_formula(p, r->trips, BINDS_COMPARE);

@@ -181,18 +181,20 @@ static void build_body(Build *b, const Lowering *body)
 static void build_counted(Build *b, const Region *r)
 {
     LLVMValueRef place = build_local(b, b->int32, r->counter->name), count;
-    LLVMValueRef end = r->trips ? build_formula(b, r->trips) : build_int(b, r->most);
+    LLVMValueRef begin = r->last ? build_formula(b, r->last) : build_int(b, 0);
+    LLVMValueRef end = r->last ? build_int(b, -1) : r->trips ? build_formula(b, r->trips) : build_int(b, r->most);
     LLVMBasicBlockRef leave = b->leave, head = build_new_block(b, "loop"), body = build_new_block(b, "body");
     b->leave = build_new_block(b, "done");
     map_put(b->places, r->counter, place);
-    LLVMBuildStore(b->builder, build_int(b, 0), place);
+    LLVMBuildStore(b->builder, begin, place);
     build_go(b, head);
     count = LLVMBuildLoad2(b->builder, b->int32, place, "");
-    LLVMBuildCondBr(b->builder, LLVMBuildICmp(b->builder, LLVMIntSLT, count, end, ""), body, b->leave);
+    LLVMBuildCondBr(b->builder, LLVMBuildICmp(b->builder, r->last ? LLVMIntSGT : LLVMIntSLT, count, end, ""), body,
+                    b->leave);
     LLVMPositionBuilderAtEnd(b->builder, body);
     build_body(b, r->body[0]);
     count = LLVMBuildLoad2(b->builder, b->int32, place, "");
-    LLVMBuildStore(b->builder, LLVMBuildNSWAdd(b->builder, count, build_int(b, 1), ""), place);
+    LLVMBuildStore(b->builder, LLVMBuildNSWAdd(b->builder, count, build_int(b, r->last ? -1 : 1), ""), place);
     LLVMMoveBasicBlockAfter(b->leave, LLVMGetInsertBlock(b->builder));
     LLVMBuildBr(b->builder, head);
     LLVMPositionBuilderAtEnd(b->builder, b->leave);

@@ -167,6 +167,7 @@ struct Region {
     bool counts;                                            /* a while whose number of trips is asked for */
     int64_t most;                                           /* trips */
     const Formula *trips, *condition;                       /* of a for, of a branch; of the lowering around */
+    const Formula *last;                                    /* trips - 1: the counter goes from there down to 0; NULL: it goes up */
     Vec(Capture) captures;
     Vec(Buffer *) reads, writes;                            /* of the lowering around */
     Vec(Scalar *) assigned;

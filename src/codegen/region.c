@@ -336,6 +336,48 @@ static void loop_trips_of(LoopLowering *l)
         r->counter->high = r->trips->high > 0 ? r->trips->high - 1 : 0;
 }
 
+/* The body reads the index only as what is left of something, as an adjoint does that runs from the last trip to the first. */
+static const Node *reads_backwards(const LoopLowering *l)
+{
+    const Lowering *body = l->body.lower;
+    const Node *index = l->node->body[0]->params.at[0].node, *left = NULL;
+    for (int k = 0; k < body->fn->results.count; k++)
+        if (body->fn->results.at[k].node == index)
+            return NULL;
+    for (int k = 0; k < body->info_count; k++) {
+        const Node *n = body->infos[k].node;
+        for (int i = 0; i < n->operand_count; i++) {
+            if (n->operands[i] != index)
+                continue;
+            if (n->op != OP_sub || i == 0)
+                return NULL;
+            left = n;
+        }
+    }
+    return left;
+}
+
+/* The counter may count down where the trips are known before, and be what the body reads. */
+static void choose_direction(LoopLowering *l)
+{
+    Region *r = l->region;
+    const Node *left = r->trips ? reads_backwards(l) : NULL;
+    if (!left || !(r->trips->kind == FORMULA_NUMBER || r->counter->limit))
+        return;
+    r->last = index_shift(l->outer, r->trips, -1);
+    if (left->origin.name)
+        r->counter->node = left;
+}
+
+/* The number of a trip, for the body. */
+static const Formula *trip_number(const LoopLowering *l)
+{
+    const Formula *counter = formula_scalar(l->body.lower, l->region->counter);
+    if (!l->region->last)
+        return counter;
+    return index_add(l->body.lower, region_import(l->body.lower, l->region->last), index_scale(l->body.lower, counter, -1));
+}
+
 /* All trips are taken: every row of a stack is stored. */
 static bool takes_all_trips(const LoopLowering *l)
 {
@@ -469,8 +511,7 @@ static void bind_value(LoopLowering *l, int k)
     Target *t = &b->lower->targets[l->first + k];
     int64_t row = b->fn->results.at[l->first + k].node->type->count;
     if (k >= l->carries) {
-        const Formula *counter = formula_scalar(b->lower, l->region->counter);
-        t->buffer = lower_view(b->lower, l->buffers[k], index_scale(b->lower, counter, row));
+        t->buffer = lower_view(b->lower, l->buffers[k], index_scale(b->lower, trip_number(l), row));
     } else if (l->scalars[k]) {
         t->scalars = l->scalars[k];
         set_scalars(b, 1 + k, l->scalars[k]);
@@ -527,8 +568,11 @@ static void lower_loop_region(Lowering *outer, const Node *n, Stmt *s)
     for (int k = 0; k < l.count; k++)
         prepare_value(&l, k);
     Outside *outside = prepare_captures(outer, r, b);
+    choose_direction(&l);
     lower_swap_slots(b->lower);
     set_scalars(b, 0, &r->counter);
+    if (b->params[0])
+        b->params[0]->elements[0] = trip_number(&l);
     for (int k = 0; k < l.count; k++)
         bind_value(&l, k);
     bind_captures(b, region_own_count(n), outside);

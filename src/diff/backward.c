@@ -413,6 +413,7 @@ static void close_backward(Backward *w, Adjoint *a, Map *replacement, bool same_
         NodeSet *before = graph_record_also(ctx, &b->set);
         trip = node_binary(ctx, OP_sub, node_binary(ctx, OP_sub, w->trips, one), index);
         graph_record(ctx, before);
+        node_set_name(trip, b->index->origin.name);
         map_put(replacement, b->index, trip);
     }
     map_put(replacement, w->trip, trip);

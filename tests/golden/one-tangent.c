@@ -25,10 +25,10 @@ void swing_hvp(double x, double rate, double x_tangent, double *y, double *x_gra
     /* adjoint of one-tangent.ad:4 */
     double s_bar = 2.0 * s;
     double s_bar_dot = s_dot * 2.0;
-    for (int back = 0; back < 50; ++back) {
-        const double tmp = cos(s_at[49 - back]);
+    for (int t = 49; t >= 0; --t) {
+        const double tmp = cos(s_at[t]);
         const double tmp2 = s_bar * rate;
-        const double tmp3 = s_bar_dot * rate * tmp - s_dot_at[49 - back] * sin(s_at[49 - back]) * tmp2;
+        const double tmp3 = s_bar_dot * rate * tmp - s_dot_at[t] * sin(s_at[t]) * tmp2;
         s_bar += tmp2 * tmp;
         s_bar_dot += tmp3;
     }
