@@ -90,18 +90,18 @@ static Finding check_engines(Check *check, Fn *reference, Fn *fn, NativeStatus *
         check_domain(k, &low, &high);
         Tensor *inputs = NEW_ARRAY(ctx->arena, Tensor, fn->params.count + 1);
         Tensor *outputs = NEW_ARRAY(ctx->arena, Tensor, fn->results.count + 1);
-        for (int j = 0; j < fn->params.count; j++) {
+        for (int j = 0; j < fn_input_count(fn); j++) {
             inputs[j] = check_random(check, fn->params.at[j].node->type, low, high);
             tensor_round(ctx, &inputs[j]);
         }
-        for (int j = 0; j < fn->results.count; j++) outputs[j] = check_zeros(check, fn->results.at[j].node->type);
+        for (int j = 0; j < fn_output_count(fn); j++) outputs[j] = check_zeros(check, fn->results.at[j].node->type);
         calls[k] = (NativeCall){0, inputs, outputs, false};
     }
     *status = engine_run(ctx, check->engine, check->module->source, &fn, 1, calls, CHECK_POINTS);
     for (int k = 0; k < CHECK_POINTS && *status == NATIVE_DONE; k++) {
         Tensor *want = fn_eval(ctx, reference, calls[k].inputs, ctx->arena);
         double worst = 0;
-        for (int j = 0; j < fn->results.count; j++) worst = fmax(worst, distance(&calls[k].outputs[j], &want[j]));
+        for (int j = 0; j < fn_output_count(fn); j++) worst = fmax(worst, distance(&calls[k].outputs[j], &want[j]));
         finding_note(&finding, worst, ctx->options.is_float ? float_tolerance : check_double_tolerance);
     }
     if (*status == NATIVE_FAILED) finding.verdict = FAILED;

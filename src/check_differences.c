@@ -273,7 +273,8 @@ static Transform *argument_of(Check *check, const Transform *t)
 
 static Derivative derivative_of(Check *check, const ExportSpec *spec, const Transform *transform)
 {
-    Derivative d = {.kind = transform->kind, .transform = transform};
+    bool is_split = transform->kind == TRANSFORM_SPLIT;     /* both functions in one, which is a vjp */
+    Derivative d = {.kind = is_split ? TRANSFORM_VJP : transform->kind, .transform = transform};
     const Transform *argument = argument_of(check, transform);
     bool second = d.kind == TRANSFORM_HESSIAN || d.kind == TRANSFORM_HVP;
     d.fn = build(check, spec, transform);

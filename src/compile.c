@@ -45,9 +45,12 @@ static const char harness_helpers[] =
     "static void give(FILE *out, void *p, size_t size)\n{\n"
     "    if (fwrite(p, 1, size, out) != size) abort();\n    free(p);\n}\n";
 
-static void harness_call(Context *ctx, Text *text, const Fn *fn, int64_t work)
+/* The arguments are a[0..] and then those of `outputs`; the tape is the last of the outputs, or of the inputs. */
+static void harness_call(Context *ctx, Text *text, const Fn *fn, const char *outputs, int first, const Costs *costs,
+                         const char *work)
 {
-    int inputs = fn->params.count, outputs = fn->results.count;
+    int inputs = fn_input_count(fn), count = fn_output_count(fn);
+    bool any = inputs > 0;
     text_printf(text, "    %s%s(", harness_prefix, fn->name);
     for (int k = 0; k < inputs; k++) {
         const Type *type = fn->params.at[k].node->type;
@@ -55,8 +58,11 @@ static void harness_call(Context *ctx, Text *text, const Fn *fn, int64_t work)
         if (type->rank == 0) text_printf(text, "*(%s *)", c_type(ctx, type->elem));
         text_printf(text, "a[%d]", k);
     }
-    for (int k = 0; k < outputs; k++) text_printf(text, "%sa[%d]", inputs + k ? ", " : "", inputs + k);
-    text_put(text, work ? ", work);\n" : ");\n");
+    if (costs->tape_elements && fn->forward) text_put(text, any ? ", tape" : "tape"), any = true;
+    for (int k = 0; k < count; k++, any = true) text_printf(text, "%s%s[%d]", any ? ", " : "", outputs, first + k);
+    if (costs->tape_elements && !fn->forward) text_put(text, any ? ", tape" : "tape"), any = true;
+    if (costs->work_elements && !ctx->options.work_static) text_printf(text, "%s%s", any ? ", " : "", work);
+    text_put(text, ");\n");
 }
 
 /* An output that is added into starts at 1, which is taken off again. */
@@ -66,28 +72,47 @@ static void harness_shift(const Context *ctx, Text *text, int argument, const Ty
                 c_type(ctx, type->elem), argument, how);
 }
 
-/* One function that reads the inputs of one call, makes it and writes its outputs. */
-static void harness_function(Context *ctx, Text *text, const Fn *fn, int index, const Costs *costs)
+static void harness_room(Context *ctx, Text *text, const char *what, int64_t count, Elem elem)
 {
-    int inputs = fn->params.count;
-    int64_t work = ctx->options.work_static ? 0 : costs->work_elements;
-    text_printf(text, "\nstatic void call_%d(FILE *in, FILE *out)\n{\n    void *a[%d];\n", index,
-                inputs + fn->results.count + 1);
+    text_printf(text, "    %s = room(%" PRId64 " * sizeof(%s), 255);\n", what, count, c_type(ctx, elem));
+}
+
+/* The first function of a split, which fills the tape for the second. */
+static void harness_forward(Context *ctx, Text *text, const Fn *forward, const Costs *costs)
+{
+    int count = fn_output_count(forward);
+    text_printf(text, "    void *b[%d];\n", count + 1);
+    for (int k = 0; k < count; k++) {
+        const Type *type = forward->results.at[k].node->type;
+        harness_room(ctx, text, str_format(ctx, "b[%d]", k), type->count, type->elem);
+    }
+    if (costs->work_elements) harness_room(ctx, text, "void *before", costs->work_elements, ELEM_REAL);
+    harness_call(ctx, text, forward, "b", 0, costs, "before");
+    for (int k = 0; k < count; k++) text_printf(text, "    free(b[%d]);\n", k);
+    text_put(text, costs->work_elements ? "    free(before);\n    (void)b;\n" : "    (void)b;\n");
+}
+
+/* One function that reads the inputs of one call, makes it and writes its outputs.  forward: its costs, if it needs a tape. */
+static void harness_function(Context *ctx, Text *text, const Fn *fn, int index, const Costs *costs, const Costs *forward)
+{
+    int inputs = fn_input_count(fn), outputs = fn_output_count(fn);
+    text_printf(text, "\nstatic void call_%d(FILE *in, FILE *out)\n{\n    void *a[%d];\n", index, inputs + outputs + 1);
     for (int k = 0; k < inputs; k++) {
         const Type *type = fn->params.at[k].node->type;
         text_printf(text, "    a[%d] = take(in, %" PRId64 " * sizeof(%s));\n", k, type->count, c_type(ctx, type->elem));
     }
-    for (int k = 0; k < fn->results.count; k++) {
+    for (int k = 0; k < outputs; k++) {
         const Result *result = &fn->results.at[k];
-        text_printf(text, "    a[%d] = room(%" PRId64 " * sizeof(%s), 255);\n", inputs + k, result->node->type->count,
-                    c_type(ctx, result->node->type->elem));
+        harness_room(ctx, text, str_format(ctx, "a[%d]", inputs + k), result->node->type->count, result->node->type->elem);
         if (result->accumulate) harness_shift(ctx, text, inputs + k, result->node->type, "= 1");
     }
-    if (work)
-        text_printf(text, "    void *work = room(%" PRId64 " * sizeof(%s), 255);\n", work, c_type(ctx, ELEM_REAL));
-    harness_call(ctx, text, fn, work);
-    if (work) text_put(text, "    free(work);\n");
-    for (int k = 0; k < fn->results.count; k++) {
+    if (costs->tape_elements) harness_room(ctx, text, "void *tape", costs->tape_elements, ELEM_REAL);
+    if (costs->work_elements) harness_room(ctx, text, "void *work", costs->work_elements, ELEM_REAL);
+    if (forward) harness_forward(ctx, text, fn->forward, forward);
+    harness_call(ctx, text, fn, "a", inputs, costs, "work");
+    if (costs->tape_elements) text_put(text, "    free(tape);\n");
+    if (costs->work_elements) text_put(text, "    free(work);\n");
+    for (int k = 0; k < outputs; k++) {
         const Type *type = fn->results.at[k].node->type;
         if (fn->results.at[k].accumulate) harness_shift(ctx, text, inputs + k, type, "-= 1");
         text_printf(text, "    give(out, a[%d], %" PRId64 " * sizeof(%s));\n", inputs + k, type->count,
@@ -114,14 +139,19 @@ static void harness_text(Context *ctx, const Source *source, Fn **fns, int count
 {
     Str prefix = ctx->options.prefix;
     ctx->options.prefix = str_intern(ctx, harness_prefix);
-    CodegenInput input = {fns, count, source, NULL};
+    int total;
+    Fn **all = engine_functions(ctx, fns, count, &total);
+    CodegenInput input = {all, total, source, NULL};
     Program *program = codegen_lower(ctx, &input);
     codegen_c(ctx, program, text, NULL);
     ctx->options.prefix = prefix;
     const Costs *costs;
-    if (codegen_costs(program, &costs) != count) internal_error(ctx, "the generated code lost a function");
+    if (codegen_costs(program, &costs) != total) internal_error(ctx, "the generated code lost a function");
     text_put(text, harness_helpers);
-    for (int k = 0; k < count; k++) harness_function(ctx, text, fns[k], k, &costs[k]);
+    for (int k = 0; k < count; k++) {
+        const Costs *forward = fns[k]->forward && costs[k].tape_elements ? &costs[engine_forward(all, fns[k])] : NULL;
+        harness_function(ctx, text, fns[k], k, &costs[k], forward);
+    }
     harness_main(text, count);
 }
 
@@ -210,7 +240,7 @@ static void put_calls(const Context *ctx, Text *text, Fn **fns, const NativeCall
     for (int k = 0; k < count; k++) {
         int32_t which = calls[k].fn;
         put_bytes(text, &which, sizeof which);
-        for (int j = 0; j < fns[which]->params.count; j++) {
+        for (int j = 0; j < fn_input_count(fns[which]); j++) {
             const Tensor *input = &calls[k].inputs[j];
             for (int64_t i = 0; i < input->type->count; i++) put_element(ctx, text, input->type->elem, input->data[i]);
         }
@@ -222,7 +252,7 @@ static bool get_call(Context *ctx, FILE *in, const Fn *fn, NativeCall *call)
 {
     ArenaMark mark = arena_mark(ctx->scratch);
     bool good = true;
-    for (int j = 0; j < fn->results.count && good; j++) {
+    for (int j = 0; j < fn_output_count(fn) && good; j++) {
         Tensor *output = &call->outputs[j];
         size_t size = element_size(ctx, output->type->elem), bytes = size * (size_t)output->type->count;
         char *raw = arena_alloc(ctx->scratch, bytes);

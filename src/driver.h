@@ -72,6 +72,9 @@ void element_put(const Context *, char *at, Elem, double);
 double element_get(const Context *, const char *at, Elem);
 
 /* ---- engine.c: the same by LLVM, in this process, when that is the engine ---------------------------------------- */
+/* The functions, and those that fill a tape for one of them: to be compiled together. */
+Fn **engine_functions(Context *, Fn **fns, int count, int *total);
+int engine_forward(Fn *const *all, const Fn *);             /* where the one that fills its tape is among these */
 NativeStatus engine_run(Context *, Engine, const Source *, Fn **fns, int fn_count, NativeCall *, int call_count);
 
 /* ---- describe.c: values as a reader of the source knows them ----------------------------------------------------- */

@@ -58,12 +58,23 @@ static Fn *scatter(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
     return fn_tidy_regions(ctx, fn_scatter_sums(ctx, fn));
 }
 
+/* The functions of a pair are told apart once, whichever comes first: they must agree on the tape. */
+static Fn *split(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
+{
+    (void)module;
+    if (!spec->pair) return fn;
+    if (ctx->options.level == 0) fn = fn_tidy_regions(ctx, fn);     /* what nobody reads is not for the tape */
+    if (!spec->pair->part[0]) diff_split(ctx, fn, spec->pair);
+    return ctx->error_count ? NULL : spec->pair->part[spec->part];
+}
+
 const Pass pass_table[] = {
     {"elaborate", 0, elaborate, "names, types and shapes: the function as written, derivatives still as expressions"},
     {"derive", 0, derive, "derivatives and the export's transform become ordinary nodes"},
     {"factor", 0, factor, "equations, inverses and determinants become factors, which all that is asked of one matrix shares"},
     {"simplify", 1, simplify, "every node is constructed again: local simplification and sharing across former names"},
     {"merge", 1, merge, "loops over one index become one; carries and stacks that nobody reads go"},
+    {"split", 0, split, "the two functions of a split, and what is on the tape between them"},
     {"scatter", 1, scatter, "what is added to an array at a few places is added in place"},
 };
 const int pass_count = (int)(sizeof pass_table / sizeof *pass_table);
@@ -98,9 +109,12 @@ Fn *pass_run(Context *ctx, Module *module, const ExportSpec *spec, Fn **referenc
     for (int k = 0; k < pass_count; k++) {
         fn = run_pass(ctx, &pass_table[k], module, spec, fn);
         if (!fn) return NULL;
-        if (reference && pass_table[k].run == derive) *reference = fn;
+        if (reference && pass_table[k].run == derive)
+            *reference = spec->pair ? diff_split_reference(ctx, fn, spec) : fn;
     }
-    return fn;
+    if (!spec->pair || spec->part == 0) return fn;
+    fn->forward = pass_run(ctx, module, spec->pair->spec[0], NULL);
+    return fn->forward ? fn : NULL;
 }
 
 static bool dump_requested(const Context *ctx, const Pass *pass)

@@ -6,7 +6,7 @@
 
 static int parameter_find(const Fn *fn, Str name)
 {
-    for (int k = 0; k < fn->params.count; k++)
+    for (int k = 0; k < fn_input_count(fn); k++)
         if (fn->params.at[k].name == name) return k;
     return -1;
 }
@@ -14,7 +14,7 @@ static int parameter_find(const Fn *fn, Str name)
 static void unknown_argument(Context *ctx, const Fn *fn, Str name)
 {
     Vec(Str) names = {0};
-    for (int k = 0; k < fn->params.count; k++) vec_push(ctx->arena, &names, fn->params.at[k].name);
+    for (int k = 0; k < fn_input_count(fn); k++) vec_push(ctx->arena, &names, fn->params.at[k].name);
     Str near = nearest_name(name, names.at, names.count);
     if (near) error_plain(ctx, "'%s' has no input '%s'; did you mean '%s'?", fn->name, name, near);
     else error_plain(ctx, "'%s' has no input '%s'", fn->name, name);
@@ -46,7 +46,7 @@ static int take_arguments(Context *ctx, const Fn *fn, const Command *command, Te
         int each = take_argument(ctx, fn, &command->arguments.at[k], inputs);
         if (status == EXIT_DONE) status = each;
     }
-    for (int k = 0; k < fn->params.count && status == EXIT_DONE; k++) {
+    for (int k = 0; k < fn_input_count(fn) && status == EXIT_DONE; k++) {
         if (inputs[k].data) continue;
         const Param *missing = &fn->params.at[k];
         error_plain(ctx, "'%s' needs %s=VALUE, %s", fn->name, missing->name, type_text(ctx, missing->node->type));
@@ -57,7 +57,7 @@ static int take_arguments(Context *ctx, const Fn *fn, const Command *command, Te
 
 static void print_text(Context *ctx, const Fn *fn, const Tensor *results, Text *text)
 {
-    for (int k = 0; k < fn->results.count; k++) {
+    for (int k = 0; k < fn_output_count(fn); k++) {
         Str name = fn->results.at[k].name;
         text_printf(text, "%s = ", name);
         value_print(ctx, text, &results[k], (int)strlen(name) + 3, false);
@@ -67,7 +67,7 @@ static void print_text(Context *ctx, const Fn *fn, const Tensor *results, Text *
 
 static void print_json(Context *ctx, const Fn *fn, const Tensor *results, Text *text)
 {
-    for (int k = 0; k < fn->results.count; k++) {
+    for (int k = 0; k < fn_output_count(fn); k++) {
         text_printf(text, "%s\"%s\": ", k ? ", " : "{", fn->results.at[k].name);
         value_print(ctx, text, &results[k], 0, true);
     }
@@ -79,7 +79,7 @@ static Tensor *results_of(Context *ctx, Module *module, Engine engine, Fn *refer
 {
     if (engine <= ENGINE_EVAL) return fn_eval(ctx, reference, inputs, ctx->arena);
     Tensor *results = NEW_ARRAY(ctx->arena, Tensor, fn->results.count + 1);
-    for (int k = 0; k < fn->results.count; k++) {
+    for (int k = 0; k < fn_output_count(fn); k++) {
         const Type *type = fn->results.at[k].node->type;
         results[k] = (Tensor){type, NEW_ARRAY(ctx->arena, double, type->count)};
     }

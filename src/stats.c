@@ -48,16 +48,17 @@ static Row *rows_of(Context *ctx, Module *module, Fn **fns)
 
 static void print_table(const Row *rows, int count)
 {
-    printf("%-20s %10s %10s %10s %9s %9s %9s %9s %10s %8s %10s\n", "export", "forward", "derivative", "add", "mul",
-           "div", "call", "compare", "work", "stack", "constants");
+    printf("%-20s %10s %10s %10s %9s %9s %9s %9s %10s %10s %8s %10s\n", "export", "forward", "derivative", "add", "mul",
+           "div", "call", "compare", "work", "tape", "stack", "constants");
     for (int k = 0; k < count; k++) {
         const Row *r = &rows[k];
         const Costs *c = &r->costs;
         printf("%-20s %10" PRId64 " %10" PRId64 " %10" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64,
                r->name, r->forward, r->operations - r->forward, c->adds, c->muls, c->divs, c->calls, c->compares);
-        printf(" %10" PRId64 " %8" PRId64 " %10" PRId64 "\n", c->work_bytes, c->stack_bytes, c->constant_bytes);
+        printf(" %10" PRId64 " %10" PRId64 " %8" PRId64 " %10" PRId64 "\n", c->work_bytes, c->tape_bytes, c->stack_bytes,
+               c->constant_bytes);
     }
-    puts("forward, derivative: operations per call; work, stack, constants: bytes; no export has a tape");
+    puts("forward, derivative: operations per call; work, tape, stack, constants: bytes");
 }
 
 static void print_json(const Row *rows, int count)
@@ -70,8 +71,8 @@ static void print_json(const Row *rows, int count)
                rows[k].name, rows[k].forward, rows[k].operations - rows[k].forward, c->adds, c->muls);
         printf(", \"div\": %" PRId64 ", \"call\": %" PRId64 ", \"compare\": %" PRId64 ", \"work_bytes\": %" PRId64,
                c->divs, c->calls, c->compares, c->work_bytes);
-        printf(", \"stack_bytes\": %" PRId64 ", \"constant_bytes\": %" PRId64 ", \"tape_bytes\": 0}%s\n",
-               c->stack_bytes, c->constant_bytes, k + 1 < count ? "," : "");
+        printf(", \"stack_bytes\": %" PRId64 ", \"constant_bytes\": %" PRId64 ", \"tape_bytes\": %" PRId64 "}%s\n",
+               c->stack_bytes, c->constant_bytes, c->tape_bytes, k + 1 < count ? "," : "");
     }
     puts("]");
 }

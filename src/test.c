@@ -69,8 +69,8 @@ static bool check_type(Context *ctx, const TestValue *value, Str name, const Typ
 
 static int param_of(const Fn *fn, const TestValue *value)
 {
-    if (!value->name) return value->position < fn->params.count ? value->position : -1;
-    for (int k = 0; k < fn->params.count; k++)
+    if (!value->name) return value->position < fn_input_count(fn) ? value->position : -1;
+    for (int k = 0; k < fn_input_count(fn); k++)
         if (fn->params.at[k].name == value->name) return k;
     return -1;
 }
@@ -80,7 +80,7 @@ static bool bind_argument(Context *ctx, const Fn *fn, const TestValue *value, Te
     int k = param_of(fn, value);
     if (k < 0 && value->name) error_at(ctx, value->span, "'%s' has no input '%s'", fn->name, value->name);
     else if (k < 0)
-        error_at(ctx, value->span, "'%s' has %d inputs, this would be one more", fn->name, fn->params.count);
+        error_at(ctx, value->span, "'%s' has %d inputs, this would be one more", fn->name, fn_input_count(fn));
     else if (inputs[k].data) error_at(ctx, value->span, "input '%s' is given twice", fn->params.at[k].name);
     else if (check_type(ctx, value, fn->params.at[k].name, fn->params.at[k].node->type)) {
         inputs[k] = (Tensor){fn->params.at[k].node->type, value->data};
@@ -96,7 +96,7 @@ static bool bind_arguments(Context *ctx, Run *run, const Fn *fn)
     run->inputs = NEW_ARRAY(ctx->arena, Tensor, fn->params.count + 1);
     for (int k = 0; k < run->test->arguments.count; k++)
         if (!bind_argument(ctx, fn, &run->test->arguments.at[k], run->inputs)) good = false;
-    for (int k = 0; k < fn->params.count && good; k++) {
+    for (int k = 0; k < fn_input_count(fn) && good; k++) {
         if (run->inputs[k].data) continue;
         error_at(ctx, run->test->span, "input '%s' of '%s' is missing", fn->params.at[k].name, fn->name);
         good = false;
@@ -106,10 +106,10 @@ static bool bind_arguments(Context *ctx, Run *run, const Fn *fn)
 
 static int result_of(Context *ctx, const Fn *fn, const TestValue *value)
 {
-    if (!value->name && fn->results.count != 1)
-        error_at(ctx, value->span, "'%s' has %d results: say which by name", fn->name, fn->results.count);
-    if (!value->name) return fn->results.count == 1 ? 0 : -1;
-    for (int k = 0; k < fn->results.count; k++)
+    if (!value->name && fn_output_count(fn) != 1)
+        error_at(ctx, value->span, "'%s' has %d results: say which by name", fn->name, fn_output_count(fn));
+    if (!value->name) return fn_output_count(fn) == 1 ? 0 : -1;
+    for (int k = 0; k < fn_output_count(fn); k++)
         if (fn->results.at[k].name == value->name) return k;
     error_at(ctx, value->span, "'%s' has no result '%s'", fn->name, value->name);
     return -1;
@@ -130,7 +130,7 @@ static bool bind_expected(Context *ctx, Run *run, const Fn *fn)
 static Tensor *room_for(Context *ctx, const Fn *fn)
 {
     Tensor *outputs = NEW_ARRAY(ctx->arena, Tensor, fn->results.count + 1);
-    for (int k = 0; k < fn->results.count; k++) {
+    for (int k = 0; k < fn_output_count(fn); k++) {
         const Type *type = fn->results.at[k].node->type;
         outputs[k] = (Tensor){type, NEW_ARRAY(ctx->arena, double, type->count)};
     }

@@ -56,8 +56,8 @@ static void put_banner(Context *ctx, const CodegenInput *input, Text *out)
 static bool has_elem(const Program *p, Elem elem)
 {
     for (int k = 0; k < p->functions.count; k++)
-        for (int i = 0; i < p->functions.at[k]->params.count; i++)
-            if (p->functions.at[k]->params.at[i].type->elem == elem)
+        for (int i = 0; i < p->functions.at[k]->signature.count; i++)
+            if (p->functions.at[k]->signature.at[i].type->elem == elem)
                 return true;
     for (int k = 0; k < scalar_fn_count(p->ctx); k++) {
         const ScalarFn *f = scalar_fn(p->ctx, k);
@@ -87,13 +87,15 @@ static void put_restrict(Context *ctx, Text *out)
 static void put_sizes(Text *out, const Function *f)
 {
     text_printf(out, "#define %s %" PRId64 "\n", f->work_macro, f->costs.work_elements);
+    if (f->tape_macro)
+        text_printf(out, "#define %s %" PRId64 "\n", f->tape_macro, f->costs.tape_elements);
 }
 
 static bool uses_restrict(const Program *p)
 {
     for (int k = 0; k < p->functions.count; k++)
-        for (int i = 0; i < p->functions.at[k]->params.count; i++)
-            if (p->functions.at[k]->params.at[i].type->rank)
+        for (int i = 0; i < p->functions.at[k]->signature.count; i++)
+            if (p->functions.at[k]->signature.at[i].type->rank)
                 return true;
     return false;
 }

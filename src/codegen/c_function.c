@@ -1,5 +1,5 @@
 /* c_function.c: one C function: documentation, signature, locals, body.  The order of the parameters is the contract:
- * inputs, outputs, work. */
+ * inputs, outputs, work; the tape of a split is the last input or the last output. */
 #include "loop.h"
 
 #include <inttypes.h>
@@ -57,6 +57,10 @@ void c_documentation(Printer *p, const Function *f)
                     is_static ? ", static: the function is not reentrant" : "");
     else
         text_put(&text, "Workspace: none. ");
+    if (c->tape_elements)
+        text_printf(&text, "Tape: %" PRId64 " elements, %" PRId64 " bytes. ", c->tape_elements, c->tape_bytes);
+    else if (f->tape_macro)
+        text_put(&text, "Tape: none. ");
     text_printf(&text, "Stack: at most %" PRId64 " bytes.", c->stack_bytes);
     if (c->constant_bytes)
         text_printf(&text, " Constants: %" PRId64 " bytes.", c->constant_bytes);
@@ -75,8 +79,8 @@ static bool has_work(const Printer *p, const Function *f)
 static bool has_arrays(const Printer *p, const Function *f)
 {
     bool arrays = has_work(p, f);
-    for (int k = 0; k < f->params.count; k++)
-        arrays |= f->params.at[k].type->rank > 0;
+    for (int k = 0; k < f->signature.count; k++)
+        arrays |= f->signature.at[k].type->rank > 0;
     return arrays;
 }
 
@@ -105,12 +109,13 @@ static Str parameter_comment(const Printer *p, const Parameter *q)
 /* All parameters and their comments; a scalar function stays on few lines. */
 static void put_parameters(Printer *p, const Function *f, int column)
 {
-    int count = f->params.count + has_work(p, f), width = 0;
+    int count = f->signature.count + has_work(p, f), width = 0;
     bool arrays = has_arrays(p, f);
     Str *texts = NEW_ARRAY(p->ctx->scratch, Str, count + 1), *comments = NEW_ARRAY(p->ctx->scratch, Str, count + 1);
-    for (int k = 0; k < f->params.count; k++) {
-        texts[k] = parameter_text(p, &f->params.at[k], arrays);
-        comments[k] = parameter_comment(p, &f->params.at[k]);
+    for (int k = 0; k < f->signature.count; k++) {
+        const Parameter *q = &f->signature.at[k];
+        texts[k] = parameter_text(p, q, arrays);
+        comments[k] = q->is_tape ? str_format(p->ctx, "%s elements", f->tape_macro) : parameter_comment(p, q);
     }
     if (has_work(p, f)) {
         texts[count - 1] = str_format(p->ctx, "%s *%s %s", c_type(p, ELEM_REAL), restrict_name(p), f->work_name);
@@ -146,9 +151,9 @@ void c_signature(Printer *p, const Function *f)
 /* ---- definition ------------------------------------------------------------------------------------------------ */
 static void put_unused(Printer *p, const Function *f)
 {
-    for (int k = 0; k < f->params.count; k++)
-        if (!f->params.at[k].is_output && !f->params.at[k].is_used)
-            text_printf(p->out, "    (void)%s;\n", f->params.at[k].name);
+    for (int k = 0; k < f->signature.count; k++)
+        if (!f->signature.at[k].is_output && !f->signature.at[k].is_used)
+            text_printf(p->out, "    (void)%s;\n", f->signature.at[k].name);
 }
 
 void c_temps(Printer *p, const Function *f, int indent)

@@ -88,7 +88,7 @@ static void c_update(Printer *p, const Stmt *s, const char *target)
 
 static void c_target(Printer *p, const Stmt *s)
 {
-    bool one = s->buffer->kind == BUFFER_OUTPUT && s->buffer->size == 1 && s->index->kind == FORMULA_NUMBER;
+    bool one = s->buffer->kind == BUFFER_OUTPUT && !s->buffer->on_tape && s->buffer->size == 1 && s->index->kind == FORMULA_NUMBER;
     if (one) {
         text_printf(p->out, "*%s", s->buffer->name);
         return;

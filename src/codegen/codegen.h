@@ -9,7 +9,7 @@ typedef struct Program Program;                             /* loop.h */
 /* Published costs of one exported function. */
 typedef struct Costs {
     Str name;
-    int64_t work_elements, work_bytes, stack_bytes, constant_bytes;
+    int64_t work_elements, work_bytes, stack_bytes, constant_bytes, tape_elements, tape_bytes;
     int64_t adds, muls, divs, calls, compares;              /* per call of the function; calls: libm */
 } Costs;
 

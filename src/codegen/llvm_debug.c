@@ -122,11 +122,11 @@ void debug_function(Build *b)
     if (!debug)
         return;
     LLVMMetadataRef file = file_of(b, b->program->input->source),
-                    *types = NEW_ARRAY(b->ctx->arena, LLVMMetadataRef, f->params.count + 1);
-    for (int k = 0; k < f->params.count; k++)
-        types[k + 1] = parameter_type(b, &f->params.at[k]);
+                    *types = NEW_ARRAY(b->ctx->arena, LLVMMetadataRef, f->signature.count + 1);
+    for (int k = 0; k < f->signature.count; k++)
+        types[k + 1] = parameter_type(b, &f->signature.at[k]);
     LLVMMetadataRef type =
-        LLVMDIBuilderCreateSubroutineType(debug->builder, file, types, (unsigned)f->params.count + 1, LLVMDIFlagZero);
+        LLVMDIBuilderCreateSubroutineType(debug->builder, file, types, (unsigned)f->signature.count + 1, LLVMDIFlagZero);
     debug->line = first_line(b);
     debug->function = LLVMDIBuilderCreateFunction(
         debug->builder, file, f->name, strlen(f->name), f->name, strlen(f->name), file, (unsigned)debug->line, type,
@@ -155,7 +155,7 @@ void debug_parameter(Build *b, int k, LLVMValueRef value)
     Debug *debug = b->debug;
     if (!debug)
         return;
-    const Parameter *p = &b->function->params.at[k];
+    const Parameter *p = &b->function->signature.at[k];
     LLVMMetadataRef variable = LLVMDIBuilderCreateParameterVariable(
         debug->builder, debug->function, p->name, strlen(p->name), (unsigned)k + 1,
         file_of(b, b->program->input->source), (unsigned)debug->line, parameter_type(b, p), true, LLVMDIFlagZero);

@@ -1,5 +1,5 @@
 /* llvm_function.c: one function: the signature of the C text, places of buffers, body.  The order of the parameters is
- * the contract: inputs, outputs, work. */
+ * the contract: inputs, outputs, work; the tape of a split is the last input or the last output. */
 #include "llvm_build.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@ static bool has_work(const Build *b, const Function *f)
 static bool has_arrays(const Build *b, const Function *f)
 {
     bool arrays = has_work(b, f);
-    for (int k = 0; k < f->params.count; k++)
-        arrays |= f->params.at[k].type->rank > 0;
+    for (int k = 0; k < f->signature.count; k++)
+        arrays |= f->signature.at[k].type->rank > 0;
     return arrays;
 }
 
@@ -35,10 +35,10 @@ static uint64_t natural_alignment(const Build *b, Elem elem)
 
 static LLVMTypeRef signature_type(const Build *b, const Function *f)
 {
-    int count = f->params.count;
+    int count = f->signature.count;
     LLVMTypeRef *types = NEW_ARRAY(b->ctx->arena, LLVMTypeRef, count + 1);
     for (int k = 0; k < count; k++) {
-        const Parameter *p = &f->params.at[k];
+        const Parameter *p = &f->signature.at[k];
         types[k] = p->scalar ? build_value_type(b, p->type->elem) : b->pointer;
     }
     types[count] = b->pointer;
@@ -54,11 +54,18 @@ static void describe_pointer(const Build *b, int at, Elem elem, bool arrays, boo
     build_attribute(b, b->code, at, "align", natural_alignment(b, elem));
 }
 
+static void place_tape(Build *b, const Function *f, LLVMValueRef tape)
+{
+    for (int k = 0; k < f->params.count; k++)
+        if (f->params.at[k].on_tape)
+            map_put(b->places, f->params.at[k].buffer, tape);
+}
+
 static void take_parameters(Build *b, const Function *f)
 {
     bool arrays = has_arrays(b, f);
-    for (int k = 0; k < f->params.count; k++) {
-        const Parameter *p = &f->params.at[k];
+    for (int k = 0; k < f->signature.count; k++) {
+        const Parameter *p = &f->signature.at[k];
         LLVMValueRef value = LLVMGetParam(b->code, (unsigned)k);
         LLVMSetValueName2(value, p->name, strlen(p->name));
         debug_parameter(b, k, value);
@@ -69,13 +76,16 @@ static void take_parameters(Build *b, const Function *f)
             continue;
         }
         describe_pointer(b, k + 1, p->type->elem, arrays, p->is_output);
-        map_put(b->places, p->buffer, value);
+        if (p->is_tape)
+            place_tape(b, f, value);
+        else
+            map_put(b->places, p->buffer, value);
     }
     if (!has_work(b, f))
         return;
-    LLVMValueRef work = LLVMGetParam(b->code, (unsigned)f->params.count);
+    LLVMValueRef work = LLVMGetParam(b->code, (unsigned)f->signature.count);
     LLVMSetValueName2(work, f->work_name, strlen(f->work_name));
-    describe_pointer(b, f->params.count + 1, ELEM_REAL, arrays, true);
+    describe_pointer(b, f->signature.count + 1, ELEM_REAL, arrays, true);
 }
 
 /* ---- temporaries ------------------------------------------------------------------------------------------------- */
@@ -92,7 +102,7 @@ static void open_work(Build *b, const Function *f)
 {
     b->work = NULL;
     if (f->costs.work_elements)
-        b->work = has_work(b, f) ? LLVMGetParam(b->code, (unsigned)f->params.count) : static_work(b, f);
+        b->work = has_work(b, f) ? LLVMGetParam(b->code, (unsigned)f->signature.count) : static_work(b, f);
 }
 
 void build_temps(Build *b, const Function *f)
@@ -137,7 +147,7 @@ void build_entry(Build *b, const Function *f)
 {
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(b->llvm), &b->pointer, 1, false);
     LLVMValueRef callee = LLVMGetNamedFunction(b->module, f->name);
-    int count = f->params.count + has_work(b, f);
+    int count = f->signature.count + has_work(b, f);
     LLVMValueRef *args = NEW_ARRAY(b->ctx->arena, LLVMValueRef, count + 1);
     b->code = LLVMAddFunction(b->module, build_entry_name(b->ctx, f->name), type);
     LLVMPositionBuilderAtEnd(b->builder, LLVMAppendBasicBlockInContext(b->llvm, b->code, "entry"));
@@ -145,13 +155,13 @@ void build_entry(Build *b, const Function *f)
         LLVMValueRef at = build_int(b, k);
         LLVMValueRef slot = LLVMBuildInBoundsGEP2(b->builder, b->pointer, LLVMGetParam(b->code, 0), &at, 1, "");
         args[k] = LLVMBuildLoad2(b->builder, b->pointer, slot, "");
-        if (k < f->params.count && f->params.at[k].scalar)
-            args[k] = build_loaded(b, f->params.at[k].type->elem, args[k], "");
+        if (k < f->signature.count && f->signature.at[k].scalar)
+            args[k] = build_loaded(b, f->signature.at[k].type->elem, args[k], "");
     }
     LLVMValueRef call = LLVMBuildCall2(b->builder, LLVMGlobalGetValueType(callee), callee, args, (unsigned)count, "");
-    for (int k = 0; k < f->params.count; k++) {
+    for (int k = 0; k < f->signature.count; k++) {
         unsigned kind = LLVMGetEnumAttributeKindForName("zeroext", strlen("zeroext"));
-        if (f->params.at[k].scalar && f->params.at[k].type->elem == ELEM_BOOL)
+        if (f->signature.at[k].scalar && f->signature.at[k].type->elem == ELEM_BOOL)
             LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)(k + 1), LLVMCreateEnumAttribute(b->llvm, kind, 0));
     }
     LLVMBuildRetVoid(b->builder);

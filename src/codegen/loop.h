@@ -100,6 +100,7 @@ struct Buffer {
     bool is_chunk;                                          /* work of a region's bodies */
     bool is_partial;                                        /* the partial sums of one sum */
     bool accumulates;                                       /* an output that the function adds to */
+    bool on_tape;                                           /* a part of the tape of a split */
     bool overwritten;                                       /* something takes its place: loads are done before that */
     Buffer *version_of;                                     /* the same memory, before it was changed */
     Buffer *outer;                                          /* the same memory, in the lowering around this one */
@@ -178,21 +179,22 @@ struct Region {
 typedef struct Parameter {
     Str name;
     const Type *type;
-    bool is_output, is_used, accumulates;
-    Buffer *buffer;                                         /* of a tensor, or of any output */
+    bool is_output, is_used, accumulates, on_tape, is_tape; /* on_tape: a part of it; is_tape: the whole, in the signature */
+    Buffer *buffer;                                         /* of a tensor, of any output, or of a part of the tape */
     Scalar *scalar;                                         /* of a scalar input */
 } Parameter;
 
 typedef struct Function {
     const Fn *fn;
     Str name;                                               /* with the prefix */
-    Vec(Parameter) params;                                  /* inputs, then outputs */
+    Vec(Parameter) params;                                  /* inputs, then outputs, as the graph has them */
+    Vec(Parameter) signature;                               /* as C has them: the tape is one */
     Block body;
     Vec(Buffer *) temps, views;                             /* views: versions, and buffers of the lowering around */
     int formula_count;
     int64_t stack_elements;                                 /* bytes of arrays and scalars live at once: an upper bound */
     Costs costs;
-    Str work_name, work_macro;
+    Str work_name, work_macro, tape_macro;
 } Function;
 
 struct Program {

@@ -525,10 +525,28 @@ static Buffer *outer_buffer(Lowering *lower, BufferKind kind, Str name, const Ty
     return b;
 }
 
+/* A part of the tape, which is an array of reals. */
+static Buffer *tape_buffer(Lowering *lower, BufferKind kind, const Type *t)
+{
+    Costs *costs = &lower->function->costs;
+    Buffer *b = outer_buffer(lower, kind, NULL, t);
+    b->on_tape = true;
+    b->elem = ELEM_REAL;
+    b->holds_ints = t->elem == ELEM_INT;
+    b->holds_bools = t->elem == ELEM_BOOL;
+    b->base = costs->tape_elements ? formula_int(lower, costs->tape_elements) : NULL;
+    costs->tape_elements += t->count;
+    b->size = costs->tape_elements;                         /* indices have the base in them */
+    costs->tape_bytes += t->count * (lower->ctx->options.is_float ? 4 : 8);
+    return b;
+}
+
 static void lower_input(Lowering *lower, const Param *p)
 {
-    Parameter parameter = { .name = p->name, .type = p->node->type };
-    if (p->node->type->rank == 0) {
+    Parameter parameter = { .name = p->name, .type = p->node->type, .on_tape = p->on_tape };
+    if (p->on_tape) {
+        parameter.buffer = tape_buffer(lower, BUFFER_INPUT, p->node->type);
+    } else if (p->node->type->rank == 0) {
         parameter.scalar = lower_scalar(lower, p->node->type->elem, NULL, false);
         parameter.scalar->is_input = true;
         parameter.scalar->name = p->name;
@@ -541,7 +559,9 @@ static void lower_input(Lowering *lower, const Param *p)
 static void lower_output(Lowering *lower, const Result *r)
 {
     Parameter parameter = { .name = r->name, .type = r->node->type, .is_output = true, .accumulates = r->accumulate,
-                            .buffer = outer_buffer(lower, BUFFER_OUTPUT, r->name, r->node->type) };
+                            .on_tape = r->on_tape };
+    parameter.buffer = r->on_tape ? tape_buffer(lower, BUFFER_OUTPUT, r->node->type)
+                                  : outer_buffer(lower, BUFFER_OUTPUT, r->name, r->node->type);
     parameter.buffer->accumulates = r->accumulate;
     vec_push(lower->arena, &lower->function->params, parameter);
 }
@@ -556,9 +576,10 @@ static void bind_inputs(Lowering *lower)
             continue;
         NodeInfo *info = info_of(lower, n);
         p->is_used = true;
-        if (p->scalar) {
+        if (p->type->rank == 0) {
             info->elements = NEW_ARRAY(lower->arena, const Formula *, 1);
-            info->elements[0] = formula_scalar(lower, p->scalar);
+            info->elements[0] = p->scalar ? formula_scalar(lower, p->scalar)
+                                          : formula_load(lower, p->buffer, formula_int(lower, 0));
         } else {
             info->buffer = p->buffer;
             info->mode = MODE_BUFFER;
@@ -726,6 +747,25 @@ void lower_finish(Lowering *lower)
     lower->function->formula_count = lower->formula_count;
 }
 
+/* The parts of the tape are one parameter, in the place of the first. */
+static void make_signature(Lowering *lower)
+{
+    Function *f = lower->function;
+    int64_t size = f->costs.tape_elements;
+    Parameter tape = { .name = str_intern(lower->ctx, "tape"), .is_tape = true };
+    for (int k = 0; k < f->params.count; k++) {
+        const Parameter *p = &f->params.at[k];
+        if (p->on_tape && !tape.type) {
+            tape.type = type_sized(lower->ctx, ELEM_REAL, 1, &size);
+            tape.is_output = p->is_output;
+            tape.is_used = true;
+            vec_push(lower->arena, &f->signature, tape);
+        } else if (!p->on_tape) {
+            vec_push(lower->arena, &f->signature, *p);
+        }
+    }
+}
+
 Function *lower_function(Program *program, const Fn *fn, int *slot)
 {
     Context *ctx = program->ctx;
@@ -744,6 +784,7 @@ Function *lower_function(Program *program, const Fn *fn, int *slot)
                                       .accumulate = fn->results.at[k].accumulate };
     }
     bind_inputs(lower);
+    make_signature(lower);
     lower_statements(lower);
     lower_finish(lower);
     plan_settle(lower, 0);

@@ -300,8 +300,9 @@ static void name_loops(Namer *n)
 static void name_parameters(Namer *n)
 {
     Function *f = n->lower->function;
-    for (int k = 0; k < f->params.count; k++) {
-        Parameter *p = &f->params.at[k];
+    Str tape = NULL;
+    for (int k = 0; k < f->signature.count; k++) {
+        Parameter *p = &f->signature.at[k];
         p->name = name_parameter(n->lower->program, p->name);
         while (map_get(n->active, p->name) || map_get(n->lower->program->taken, p->name))
             p->name = str_format(n->ctx, "%s_", p->name);
@@ -312,7 +313,11 @@ static void name_parameters(Namer *n)
         map_put(n->active, p->name, n);
         if (p->is_output)
             map_put(n->outputs, p->name, n);
+        tape = p->is_tape ? p->name : tape;
     }
+    for (int k = 0; k < f->params.count; k++)
+        if (f->params.at[k].on_tape)
+            f->params.at[k].buffer->name = tape;
 }
 
 void name_everything(Lowering *lower)
@@ -324,6 +329,7 @@ void name_everything(Lowering *lower)
                 .outputs = map_new(ctx->scratch) };
     name_parameters(&n);
     f->work_name = declare(&n, "work");
+    f->tape_macro = f->fn->is_split ? str_format(ctx, "%s_TAPE_SIZE", name_macro(ctx, f->name)) : NULL;
     f->work_macro = str_format(ctx, "%s_WORK_SIZE", name_macro(ctx, f->name));
     name_loops(&n);
     name_counters(&n, lower);

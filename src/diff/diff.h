@@ -22,6 +22,11 @@ Fn *diff_expand(Context *, const Fn *);                     /* replaces the deri
 /* export.c: a transform of the export contract applied to a function; NULL after an error message. */
 Fn *diff_export(Context *, Module *, const ExportSpec *);   /* ready for the passes: expanded, transformed, selected, binds stripped */
 
+/* split.c: the two functions of a split, from the one that diff_export gives for it, as it is now; there may be error messages. */
+void diff_split(Context *, const Fn *joint, SplitPair *);
+/* What one of the two computes, without a tape: for the evaluator. */
+Fn *diff_split_reference(Context *, const Fn *joint, const ExportSpec *);
+
 /* selftest.c: --check-ops: every row against differences, forward against reverse, to third order, random seeds. */
 bool diff_check_ops(Context *, uint64_t seed, FILE *out, int *passed, int *failed);
 /* mutants.c: --check-mutants: the self-test against a table with one wrong rule, for every rule. */

@@ -30,20 +30,22 @@ static void name_taken(Work *w, Str name, const char *made, const char *there)
     w->failed = true;
 }
 
+/* The gradients of a split are no outputs of its first function. */
 static void claim(Work *w, Str name, const char *made)
 {
     for (int k = 0; k < w->fn->params.count; k++)
         if (w->fn->params.at[k].name == name)
             name_taken(w, name, made, "an input");
     for (int k = 0; k < w->fn->results.count; k++)
-        if (w->fn->results.at[k].name == name)
+        if (w->fn->results.at[k].name == name && w->fn->results.at[k].is_gradient == (w->t->kind == TRANSFORM_SPLIT))
             name_taken(w, name, made, "an output");
 }
 
 static Node *add_param(Work *w, const Type *type, Str of, const char *suffix)
 {
     Str name = str_format(w->ctx, "%s%s", of, suffix);
-    Param p = { .name = name, .node = node_param(w->ctx, name, type, w->t->span) };
+    Param p = { .name = name, .node = node_param(w->ctx, name, type, w->t->span),
+                .is_seed = w->t->kind == TRANSFORM_SPLIT };
     claim(w, name, "an input");
     vec_push(w->ctx->arena, &w->fn->params, p);
     return p.node;
@@ -51,7 +53,7 @@ static Node *add_param(Work *w, const Type *type, Str of, const char *suffix)
 
 static void add_result(Work *w, Str name, Node *node, bool accumulate)
 {
-    Result r = { .name = name, .node = node, .accumulate = accumulate };
+    Result r = { .name = name, .node = node, .accumulate = accumulate, .is_gradient = w->t->kind == TRANSFORM_SPLIT };
     claim(w, name, "an output");
     vec_push(w->ctx->arena, &w->fn->results, r);
 }
@@ -368,11 +370,9 @@ static void apply_hessian(Work *w)
 /* ---- one transform, then all of them --------------------------------------------------------------------------- */
 static bool not_built(Work *w)
 {
-    if (w->t->kind == TRANSFORM_SPLIT)
-        error_at(w->ctx, w->t->span, "split is not built yet");
-    else if (w->t->sparse)
+    if (w->t->sparse)
         error_at(w->ctx, w->t->span, "sparse derivatives are not built yet");
-    return w->t->kind == TRANSFORM_SPLIT || w->t->sparse;
+    return w->t->sparse;
 }
 
 /* Only gradients that leave the function can be added to what is there. */
@@ -416,13 +416,13 @@ static void dispatch(Work *w)
 {
     switch (w->t->kind) {
     case TRANSFORM_GRAD: gradients_of_scalar(w); break;
-    case TRANSFORM_VJP: apply_vjp(w); break;
+    case TRANSFORM_VJP:
+    case TRANSFORM_SPLIT: apply_vjp(w); break;
     case TRANSFORM_JVP: apply_jvp(w); break;
     case TRANSFORM_JACOBIAN: apply_jacobian(w); break;
     case TRANSFORM_HESSIAN: apply_hessian(w); break;
     case TRANSFORM_HVP: apply_hvp(w); break;
-    case TRANSFORM_NONE:
-    case TRANSFORM_SPLIT: internal_error(w->ctx, "export: %s is no derivative", kind_name[w->t->kind]);
+    case TRANSFORM_NONE: internal_error(w->ctx, "export: %s is no derivative", kind_name[w->t->kind]);
     }
 }
 
@@ -483,6 +483,16 @@ static Fn *select_results(Context *ctx, const ExportSpec *e, Fn *fn)
     return ctx->error_count > errors ? NULL : selected;
 }
 
+/* Both functions of a split in one: what the second gives is marked, and there must be some. */
+static void check_gradients(Context *ctx, const ExportSpec *e, const Fn *fn)
+{
+    int gradients = 0;
+    for (int k = 0; k < fn->results.count; k++)
+        gradients += fn->results.at[k].is_gradient;
+    if (!gradients && e->part == 0)
+        error_at(ctx, e->select_spans.at[0], "no gradient is selected: '%s' would have no output", e->pair->spec[1]->name);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 /* The transform that holds the name of the function: the innermost. */
 static const Transform *innermost(const Transform *t, int *depth)
@@ -520,6 +530,9 @@ Fn *diff_export(Context *ctx, Module *module, const ExportSpec *e)
     fn = select_results(ctx, e, fn);
     if (!fn)
         return NULL;
+    fn->is_split = e->transform->kind == TRANSFORM_SPLIT;
+    if (fn->is_split && e->pair)
+        check_gradients(ctx, e, fn);
     fn = fn_strip_binds(ctx, fn);
     fn->name = e->name;
     fn->doc = e->transform->kind == TRANSFORM_NONE ? NULL : doc;

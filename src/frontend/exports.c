@@ -83,7 +83,7 @@ static TransformKind transform_kind(Env *env, Name name)
     }
     const char *near = suggestion(env->ctx, name.text, names, TRANSFORM_COUNT);
     error_at(env->ctx, name.span, "there is no transform named '%s'%s", name.text,
-             *near ? near : "; there are grad, vjp, jvp, jacobian, hessian and hvp");
+             *near ? near : "; there are grad, vjp, jvp, jacobian, hessian, hvp and split");
     return TRANSFORM_NONE;
 }
 
@@ -203,6 +203,10 @@ static Transform *read_transform(Resolver *r, const Expr *e)
     Transform *inner = read_transform(r, e->call.args.at[0].value);
     if (!inner)
         return NULL;
+    if (inner->kind == TRANSFORM_SPLIT) {
+        error_at(env->ctx, inner->span, "'split' makes two functions: no transform goes around it");
+        return NULL;
+    }
     if (inner->kind == TRANSFORM_NONE) {
         t->function = inner->function;
         t->function_span = inner->function_span;
@@ -239,36 +243,58 @@ static bool check_name(Resolver *r, Name name, bool implied)
     return true;
 }
 
-static void add_export(Resolver *r, const Decl *d)
+/* One function for each name of the statement: a split has two. */
+static bool check_name_count(Resolver *r, const Decl *d, const Transform *t)
+{
+    int count = d->export.names.count;
+    if (t->kind == TRANSFORM_SPLIT && count < 2)
+        error_at(r->env->ctx, t->span, "'split' makes two functions: 'export fwd, bwd = split(f);'");
+    else if (count > (t->kind == TRANSFORM_SPLIT ? 2 : 1))
+        error_at(r->env->ctx, d->export.names.at[count - 1].span,
+                 t->kind == TRANSFORM_SPLIT ? "'split' makes two functions, this is one more" : "only 'split' makes two functions");
+    else
+        return true;
+    return false;
+}
+
+static ExportSpec *new_export(Resolver *r, const Decl *d, const Transform *t, int which)
 {
     Context *ctx = r->env->ctx;
     ExportSpec *e = NEW(ctx->arena, ExportSpec);
-    bool good = true;
-    e->transform = read_transform(r, d->export.transform);
-    for (int k = 0; k < d->export.names.count; k++)
-        good &= check_name(r, d->export.names.at[k], false);
-    if (!e->transform || !good)
-        return;
-    const Function *f = map_get(r->env->functions, e->transform->function ? e->transform->function : "");
-    if (e->transform->kind == TRANSFORM_NONE && f && f->decl->kind == DECL_EXTERN) {
-        error_at(ctx, d->name.span, "'%s' is an extern function: it is supplied, not generated", f->name);
-        return;
-    }
-    if (e->transform->kind == TRANSFORM_SPLIT) {
-        error_at(ctx, e->transform->span, "'split' is not built yet");
-        return;
-    }
-    if (d->export.names.count > 1) {
-        error_at(ctx, d->export.names.at[1].span, "only 'split' makes two functions");
-        return;
-    }
-    e->name = d->export.names.at[0].text;
-    e->name_span = d->export.names.at[0].span;
+    e->transform = (Transform *)(uintptr_t)t;
+    e->name = d->export.names.at[which].text;
+    e->name_span = d->export.names.at[which].span;
+    e->part = which;
     for (int k = 0; d->export.has_selection && k < d->export.selection.count; k++) {
         vec_push(ctx->arena, &e->select, d->export.selection.at[k].text);
         vec_push(ctx->arena, &e->select_spans, d->export.selection.at[k].span);
     }
     vec_push(ctx->arena, &r->module->exports, e);
+    return e;
+}
+
+static void add_export(Resolver *r, const Decl *d)
+{
+    Context *ctx = r->env->ctx;
+    bool good = true;
+    const Transform *t = read_transform(r, d->export.transform);
+    for (int k = 0; k < d->export.names.count; k++)
+        good &= check_name(r, d->export.names.at[k], false);
+    if (!t || !good)
+        return;
+    const Function *f = map_get(r->env->functions, t->function ? t->function : "");
+    if (t->kind == TRANSFORM_NONE && f && f->decl->kind == DECL_EXTERN) {
+        error_at(ctx, d->name.span, "'%s' is an extern function: it is supplied, not generated", f->name);
+        return;
+    }
+    if (!check_name_count(r, d, t))
+        return;
+    ExportSpec *first = new_export(r, d, t, 0);
+    if (t->kind != TRANSFORM_SPLIT)
+        return;
+    first->pair = NEW(ctx->arena, SplitPair);
+    *first->pair = (SplitPair){ .spec = { first, new_export(r, d, t, 1) } };
+    first->pair->spec[1]->pair = first->pair;
 }
 
 /* ---- defaults ---------------------------------------------------------------------------------------------------- */

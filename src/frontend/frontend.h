@@ -23,9 +23,15 @@ typedef struct Transform {
     bool accumulate, sparse;
 } Transform;
 
+/* The two functions of a split, as they are when they have been told apart. */
+typedef struct SplitPair {
+    struct ExportSpec *spec[2];
+    Fn *part[2];                                            /* NULL: not yet */
+} SplitPair;
+
 typedef struct ExportSpec {
     Str name; Span name_span;                               /* the C function */
-    Str second_name;                                        /* split's second function, else NULL */
+    SplitPair *pair; int part;                              /* of a split: which of its functions; else NULL */
     Transform *transform;                                   /* kind NONE: the function itself */
     Vec(Str) select; Vec(Span) select_spans;                /* `-> (w_grad, loss)`; empty: all */
     bool implied;                                           /* not written by the user: the file has no export */

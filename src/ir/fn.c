@@ -3,6 +3,34 @@
 
 #include <stdlib.h>
 
+/* ---- the tape ---------------------------------------------------------------------------------------------------- */
+int fn_input_count(const Fn *fn)
+{
+    int count = fn->params.count;
+    while (count && fn->params.at[count - 1].on_tape)
+        count--;
+    return count;
+}
+
+int fn_output_count(const Fn *fn)
+{
+    int count = fn->results.count;
+    while (count && fn->results.at[count - 1].on_tape)
+        count--;
+    return count;
+}
+
+int64_t fn_tape_elements(const Fn *fn)
+{
+    int64_t elements = 0;
+    for (int k = fn_input_count(fn); k < fn->params.count; k++)
+        elements += fn->params.at[k].node->type->count;
+    for (int k = fn_output_count(fn); k < fn->results.count; k++)
+        elements += fn->results.at[k].node->type->count;
+    return elements;
+}
+
+/* ---- walks ------------------------------------------------------------------------------------------------------- */
 static int by_id(const void *a, const void *b)
 {
     int x = (*(Node *const *)a)->id, y = (*(Node *const *)b)->id;

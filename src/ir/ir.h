@@ -272,8 +272,10 @@ bool node_is_zero(const Node *);
 Node *node_rebuild(Context *, const Node *, Node *const *operands);
 
 /* ---- functions (fn.c) ---------------------------------------------------------------------------------------------- */
-typedef struct { Str name; Node *node; bool is_param; /* `param`, or no param in the whole list and real */ } Param;
-typedef struct { Str name; Node *node; bool accumulate; } Result;
+/* is_param: `param`, or no param in the whole list and real.  is_seed, is_gradient: of a split, what its second function has.
+ * on_tape: a part of the tape between the two functions of a split; these come last, in one order in both. */
+typedef struct { Str name; Node *node; bool is_param, is_seed, on_tape; } Param;
+typedef struct { Str name; Node *node; bool accumulate, is_gradient, on_tape; } Result;
 
 /* One adjoint of one sweep, for --explain and --emit=dot: adjoint of `primal`, and the terms it was summed from. */
 typedef struct { const Node *consumer; int operand; Node *term; } AdjointTerm;
@@ -286,7 +288,13 @@ typedef struct Fn {
     Vec(Param) params;
     Vec(Result) results;
     Vec(AdjointRecord) adjoints;
+    bool is_split;                                          /* of a split: both at once, or one of the two */
+    const struct Fn *forward;                               /* of a second function: the one that fills its tape; for calls */
 } Fn;
+
+int fn_input_count(const Fn *);                             /* without the tape */
+int fn_output_count(const Fn *);
+int64_t fn_tape_elements(const Fn *);
 
 /* Nodes that the results reach, in ascending id (operands first).  Not recursive. */
 typedef Vec(Node *) NodeList;

@@ -17,9 +17,12 @@ typedef struct {
     Context *ctx;
     BodyWalk walk;
     bool *needed;                                           /* by place */
+    bool *seeded;                                           /* by place: depends on a seed of a split */
     Map *keep;                                              /* region -> bool per value */
     Map *groups;                                            /* region -> Group */
     Map *new_of, *values;                                   /* node -> node, region -> its values */
+    Arena *arena;
+    Map *reads;                                             /* value of a region in a body -> bool per operand of that */
 } Tidy;
 
 static bool is_loop(const Node *n) { return n->op == OP_loop || n->op == OP_while_loop; }
@@ -33,42 +36,77 @@ static bool *keep_of(Tidy *t, const Node *region)
     return keep;
 }
 
-/* The params that the kept values of a region read. */
-static BodyWalk walk_kept(Context *ctx, const Node *region, const bool *keep)
+static void operands_read(Tidy *t, const Node *region, bool *keep, bool *reads);
+
+/* What one value of a region in a body reads of its operands. */
+static const bool *read_for(Tidy *t, const Node *result)
 {
-    NodeList roots = { 0 };
-    int first = region->op == OP_while_loop;
-    if (first)
-        vec_push(ctx->scratch, &roots, region->body[0]->results.at[0].node);
-    for (int b = 0; b < 2 && region->body[b]; b++)
-        for (int k = first; k < region->body[b]->results.count; k++)
-            if (keep[k - first])
-                vec_push(ctx->scratch, &roots, region->body[b]->results.at[k].node);
-    return body_walk(ctx, roots.at, roots.count, NULL, NULL);
+    enum { PRECISE = 32 };                                  /* values of a region; of larger ones all is read */
+    const Node *region = result->operands[0];
+    int values = region_result_count(region);
+    bool *reads = map_get(t->reads, result);
+    if (reads)
+        return reads;
+    map_put(t->reads, result, reads = NEW_ARRAY(t->arena, bool, region->operand_count + 1));
+    bool *keep = NEW_ARRAY(t->arena, bool, values + 1);
+    for (int k = 0; k < values; k++)
+        keep[k] = values > PRECISE || k == result->attr[0];
+    operands_read(t, region, keep, reads);
+    return reads;
 }
 
-/* Marks the operands that the kept values need; carries that these read are kept as well. */
-static void demand_operands(Tidy *t, const Node *region)
+/* All that the kept values of a region are computed from, in its body. */
+static Map *walk_kept(Tidy *t, const Node *region, const bool *keep)
 {
-    Context *ctx = t->ctx;
-    bool *keep = keep_of(t, region), grows = true;
+    Map *seen = map_new(t->arena);
+    NodeList stack = { 0 };
+    int first = region->op == OP_while_loop;
+    for (int b = 0; b < 2 && region->body[b]; b++)
+        for (int k = 0; k < region->body[b]->results.count; k++)
+            if (k < first || keep[k - first])
+                vec_push(t->arena, &stack, region->body[b]->results.at[k].node);
+    while (stack.count) {
+        Node *n = stack.at[--stack.count];
+        if (map_get(seen, n))
+            continue;
+        map_put(seen, n, n);
+        const Node *reader = n->op == OP_result ? n->operands[0] : n;
+        const bool *reads = n->op == OP_result ? read_for(t, n) : NULL;
+        for (int i = 0; i < reader->operand_count; i++)
+            if (!reads || reads[i])
+                vec_push(t->arena, &stack, reader->operands[i]);
+    }
+    return seen;
+}
+
+/* Of the operands those that the kept values need; carries that these read are kept as well. */
+static void operands_read(Tidy *t, const Node *region, bool *keep, bool *reads)
+{
+    bool grows = true;
     int own = region_own_count(region), leading = region_leading_count(region);
-    BodyWalk w = { 0 };
+    Map *seen = NULL;
     while (grows) {
         grows = false;
-        w = walk_kept(ctx, region, keep);
+        seen = walk_kept(t, region, keep);
         for (int k = 1; k < own; k++)
-            if (!keep[k - 1] && map_get(w.place, region->body[0]->params.at[k].node))
+            if (!keep[k - 1] && map_get(seen, region->body[0]->params.at[k].node))
                 keep[k - 1] = grows = true;
     }
     for (int k = 0; k < region->operand_count; k++) {
         int carry = k - leading + (own - 1);                /* of the init at k */
-        bool read = own && k < leading && carry >= 0 ? keep[carry] : k < leading;
+        reads[k] = own && k < leading && carry >= 0 ? keep[carry] : k < leading;
         for (int b = 0; k >= leading && b < 2 && region->body[b]; b++)
-            read |= map_get(w.place, region->body[b]->params.at[own + k - leading].node) != NULL;
-        if (read)
-            t->needed[walk_place(&t->walk, region->operands[k])] = true;
+            reads[k] |= map_get(seen, region->body[b]->params.at[own + k - leading].node) != NULL;
     }
+}
+
+static void demand_operands(Tidy *t, const Node *region)
+{
+    bool *reads = NEW_ARRAY(t->ctx->scratch, bool, region->operand_count + 1);
+    operands_read(t, region, keep_of(t, region), reads);
+    for (int k = 0; k < region->operand_count; k++)
+        if (reads[k])
+            t->needed[walk_place(&t->walk, region->operands[k])] = true;
 }
 
 static void find_demand(Tidy *t, Node *const *roots, int count)
@@ -124,12 +162,28 @@ static bool fits(const Node *a, const Node *b)
     return true;
 }
 
-static bool joins(const Group *g, const Node *loop)
+static bool is_seeded(const Tidy *t, const Node *n) { return t->seeded[walk_place(&t->walk, n)]; }
+
+static bool joins(const Tidy *t, const Group *g, const Node *loop)
 {
     for (int k = 0; k < g->members.count; k++)
-        if (!fits(g->members.at[k], loop))
+        if (!fits(g->members.at[k], loop) || is_seeded(t, g->members.at[k]) != is_seeded(t, loop))
             return false;
     return true;
+}
+
+/* What is in the second function of a split does not meet what is in the first. */
+static void find_seeded(Tidy *t, const Fn *fn)
+{
+    t->seeded = NEW_ARRAY(t->ctx->scratch, bool, t->walk.nodes.count + 1);
+    for (int k = 0; k < fn->params.count; k++) {
+        int place = fn->params.at[k].is_seed ? walk_place(&t->walk, fn->params.at[k].node) : -1;
+        if (place >= 0)
+            t->seeded[place] = true;
+    }
+    for (int k = 0; k < t->walk.nodes.count; k++)
+        for (int i = 0; i < t->walk.nodes.at[k]->operand_count; i++)
+            t->seeded[k] |= is_seeded(t, t->walk.nodes.at[k]->operands[i]);
 }
 
 typedef struct { const void *index; int level; GroupList groups; } Meeting;
@@ -152,7 +206,7 @@ static void find_groups(Tidy *t)
                 map_put(meetings, index_of(n), m);
         }
         for (int i = 0; !g && i < m->groups.count; i++)
-            g = joins(m->groups.at[i], n) ? m->groups.at[i] : NULL;
+            g = joins(t, m->groups.at[i], n) ? m->groups.at[i] : NULL;
         if (!g) {
             g = NEW(ctx->arena, Group);
             vec_push(ctx->scratch, &m->groups, g);
@@ -394,12 +448,13 @@ static Fn *tidy_level(Context *ctx, const Fn *fn)
     Origin saved = graph_origin(ctx);
     Arena *scratch = arena_new();
     Tidy t = { .ctx = ctx, .keep = map_new(scratch), .groups = map_new(scratch), .new_of = map_new(scratch),
-               .values = map_new(scratch) };
+               .values = map_new(scratch), .arena = scratch, .reads = map_new(scratch) };
     for (int k = 0; k < fn->results.count; k++)
         roots[k] = fn->results.at[k].node;
     ArenaMark mark = arena_mark(ctx->scratch);
     t.walk = body_walk(ctx, roots, fn->results.count, NULL, NULL);
     find_demand(&t, roots, fn->results.count);
+    find_seeded(&t, fn);
     find_groups(&t);
     rebuild_all(&t, roots, fn->results.count);
     arena_release(ctx->scratch, mark);

@@ -407,15 +407,19 @@ static void verify_params(Verifier *v, const Fn *fn, const NodeList *nodes)
 /* The C function has one argument per name. */
 static void verify_names(Verifier *v, const Fn *fn)
 {
-    Map *seen = map_new(v->ctx->scratch);
+    Map *seen = map_new(v->ctx->scratch), *taken[2] = { map_new(v->ctx->scratch), map_new(v->ctx->scratch) };
     for (int k = 0; k < fn->params.count; k++) {
         HOLDS(v, fn->params.at[k].name && !map_get(seen, fn->params.at[k].name));
-        map_put(seen, fn->params.at[k].name, seen);
+        map_put(seen, fn->params.at[k].name, v);
     }
-    for (int k = 0; k < fn->results.count; k++) {
-        HOLDS(v, fn->results.at[k].name && !map_get(seen, fn->results.at[k].name));
-        map_put(seen, fn->results.at[k].name, seen);
-    }
+    for (int part = 0; part < 2; part++)                    /* of a split: the gradients are the second function's */
+        for (int k = 0; k < fn->results.count; k++) {
+            Str name = fn->results.at[k].name;
+            if (fn->results.at[k].is_gradient != part)
+                continue;
+            HOLDS(v, name && !map_get(taken[part], name));
+            map_put(taken[part], name, v);
+        }
 }
 
 typedef Vec(const Fn *) Bodies;
