@@ -221,7 +221,7 @@ typedef struct IntRange {
 IntRange int_range(const Env *, const Node *);              /* of a scalar int; at worst that of int32 */
 IntRange difference_range(const Env *, const Node *end, const Node *begin);
 /* How often a loop runs, and what its index begins with. */
-typedef struct Trips { Node *begin, *count; int64_t most; } Trips;
+typedef struct Trips { Node *begin, *count; int64_t most; bool never; /* for these sizes it does not run */ } Trips;
 bool read_trips(Frame *, const Range *, Trips *);           /* false after an error message */
 void set_range(Env *, const Node *index, const Trips *);    /* index: counts from 0 */
 

@@ -167,8 +167,11 @@ IntRange difference_range(const Env *env, const Node *end, const Node *begin)
     return sum_range(env, &s, DEPTH);
 }
 
+/* In a loop that never runs no index is wrong: nothing is known of its own. */
 void set_range(Env *env, const Node *param, const Trips *trips)
 {
+    if (trips->never)
+        return;
     IntRange *r = NEW(env->ctx->arena, IntRange);
     *r = (IntRange){ 0, trips->most - 1, trips->count->op == OP_constant };
     if (!env->ranges)
@@ -219,6 +222,7 @@ bool read_trips(Frame *frame, const Range *range, Trips *t)
              "or has a limit: '%s in a..b max_trips 100'", range->index.text);
         return false;
     }
+    t->never = r.high <= 0;
     t->most = range->limit ? most_trips : r.high > 0 ? r.high : 1;
     return true;
 }
