@@ -60,6 +60,7 @@ static void count_region(Count *count, const Region *r)
     Costs *c = count->costs;
     count->scalars += 2;
     for (int side = 0; side < 2 && r->body[side]; side++) {
+        count_costs(r->body[side]);
         const Costs *b = &r->body[side]->function->costs;
         int64_t times = times_of(r);
         c->adds += times * b->adds;

@@ -102,6 +102,7 @@ struct Buffer {
     bool accumulates;                                       /* an output that the function adds to */
     bool on_tape;                                           /* a part of the tape of a split */
     bool overwritten;                                       /* something takes its place: loads are done before that */
+    bool is_read;                                           /* sweep.c */
     Buffer *version_of;                                     /* the same memory, before it was changed */
     Buffer *outer;                                          /* the same memory, in the lowering around this one */
     const Formula *base;                                    /* added to every index; NULL: 0 */
@@ -113,6 +114,7 @@ struct Scalar {
     Str name;
     Str hint;                                               /* a name to begin with; NULL: the node's */
     bool is_input, is_mutable, is_declared;                 /* is_declared: a captured value that has no LET */
+    bool is_live;                                           /* sweep.c: something reads it */
     uint64_t loops;                                         /* bit d: lives inside the loop of depth d */
     const Node *node;
     Path written;                                           /* count 0: an input, or inside of a nest */
@@ -440,11 +442,14 @@ typedef struct Walk {
 } Walk;
 void walk_program(Walk *);
 
+/* sweep.c: variables that nothing reads are left out; once per function */
+void sweep_dead(Lowering *);
+
 /* plan.c: places of temporaries */
 void plan_memory(Lowering *);
 void plan_settle(Lowering *, int64_t base);                 /* offsets of a body's temporaries within all the work */
 
-/* cost.c */
+/* cost.c: of a function and all bodies in it */
 void count_costs(Lowering *);
 
 /* names.c */

@@ -575,7 +575,6 @@ static void bind_inputs(Lowering *lower)
         if (lower->slot[n->id] < 0)
             continue;
         NodeInfo *info = info_of(lower, n);
-        p->is_used = true;
         if (p->type->rank == 0) {
             info->elements = NEW_ARRAY(lower->arena, const Formula *, 1);
             info->elements[0] = p->scalar ? formula_scalar(lower, p->scalar)
@@ -743,7 +742,6 @@ void lower_finish(Lowering *lower)
     strip_loops(lower);
     bind_formulas(lower);
     plan_memory(lower);
-    count_costs(lower);
     lower->function->formula_count = lower->formula_count;
 }
 
@@ -753,12 +751,13 @@ static void make_signature(Lowering *lower)
     Function *f = lower->function;
     int64_t size = f->costs.tape_elements;
     Parameter tape = { .name = str_intern(lower->ctx, "tape"), .is_tape = true };
+    for (int k = 0; k < f->params.count; k++)
+        tape.is_used |= f->params.at[k].on_tape && f->params.at[k].is_used;
     for (int k = 0; k < f->params.count; k++) {
         const Parameter *p = &f->params.at[k];
         if (p->on_tape && !tape.type) {
             tape.type = type_sized(lower->ctx, ELEM_REAL, 1, &size);
             tape.is_output = p->is_output;
-            tape.is_used = true;
             vec_push(lower->arena, &f->signature, tape);
         } else if (!p->on_tape) {
             vec_push(lower->arena, &f->signature, *p);
@@ -784,9 +783,11 @@ Function *lower_function(Program *program, const Fn *fn, int *slot)
                                       .accumulate = fn->results.at[k].accumulate };
     }
     bind_inputs(lower);
-    make_signature(lower);
     lower_statements(lower);
     lower_finish(lower);
+    sweep_dead(lower);
+    make_signature(lower);
+    count_costs(lower);
     plan_settle(lower, 0);
     name_everything(lower);
     return lower->function;
