@@ -157,6 +157,13 @@ bool call_axis(Call *call, const Value *v, int rank, int *axis)
     return true;
 }
 
+/* A scalar counts as one axis of size 1 in what works along axes, as in NumPy and PyTorch. */
+bool call_axis_of_scalar(Call *call, const Value *v)
+{
+    int axis;
+    return !v || call_axis(call, v, 1, &axis);
+}
+
 int call_axes(Call *call, int rank, int *axes)
 {
     const Value *v = call_option(call, "axis");
@@ -170,7 +177,7 @@ int call_axes(Call *call, int rank, int *axes)
     for (int k = 0; k < (v->kind == VALUE_TUPLE ? v->count : 1); k++) {
         const Value *item = v->kind == VALUE_TUPLE ? &v->items[k] : v;
         int axis;
-        if (!call_axis(call, item, rank, &axis))
+        if (!call_axis(call, item, rank > 0 ? rank : 1, &axis))
             return -1;
         if (chosen[axis]) {
             fail(call->frame, item->span, "axis %d is given twice", axis);

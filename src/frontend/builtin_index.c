@@ -111,7 +111,9 @@ static bool full_indices(Call *call, const Type *x, Node *idx, Node **indices)
     const Value *given = call_option(call, "axis");
     const Type *t = idx->type;
     int axis = 0;
-    if (t->rank != x->rank || x->rank == 0) {
+    if (t->rank == 0 && x->rank == 0)                       /* no index: there is one element */
+        return call_axis_of_scalar(call, given) && known_index_in_range(call, idx, 1);
+    if (t->rank != x->rank) {
         fail(call->frame, call->args[1].span, "the indices need as many axes as %s, not %s", type_text(ctx, x),
              type_text(ctx, t));
         return false;
@@ -138,7 +140,7 @@ static Node *build_gather(Call *call)
     Node *x = value_tensor(call->frame, call->args[0]), *idx = int_argument(call, 1), *indices[RANK_MAX];
     if (!x || !idx || !full_indices(call, x->type, idx, indices))
         return NULL;
-    return node_index(context_of(call), x, x->type->rank, indices);
+    return x->type->rank > 0 ? node_index(context_of(call), x, x->type->rank, indices) : x;
 }
 
 /* As in PyTorch the source may be larger than the indices; the rest of it is not used. */
@@ -167,6 +169,8 @@ static Node *build_scatter_add(Call *call)
         || !full_indices(call, pair[0]->type, idx, indices))
         return NULL;
     Node *source = source_part(call, pair[1], idx->type);
+    if (source && pair[0]->type->rank == 0)
+        return node_binary(context_of(call), OP_add, pair[0], source);
     return source ? node_index_add(context_of(call), pair[0], pair[0]->type->rank, indices, source) : NULL;
 }
 

@@ -75,10 +75,8 @@ static Node *build_recurrence(Call *call)
     if (!type || !check_size(call->frame, call->span, type))
         return NULL;
     int axis = type->rank - 1;
-    if (type->rank == 0) {
-        fail(call->frame, call->args[1].span, "a scalar has no axis");
-        return NULL;
-    }
+    if (type->rank == 0)
+        return call_axis_of_scalar(call, given) ? b : NULL;
     if (given && !call_axis(call, given, type->rank, &axis))
         return NULL;
     return node_recurrence(ctx, node_expand(ctx, a, type), node_expand(ctx, b, type), axis);

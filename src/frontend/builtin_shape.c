@@ -155,6 +155,8 @@ static Node *build_transpose(Call *call)
 {
     Node *x = argument(call, 0);
     int axis0, axis1;
+    if (x && x->type->rank == 0)
+        return call_axis_of_scalar(call, &call->args[1]) && call_axis_of_scalar(call, &call->args[2]) ? x : NULL;
     if (!x || !call_axis(call, &call->args[1], x->type->rank, &axis0)
         || !call_axis(call, &call->args[2], x->type->rank, &axis1))
         return NULL;
@@ -294,8 +296,8 @@ static Node *build_position(Call *call)
     int64_t sizes[RANK_MAX];
     int axis;
     if (x && x->type->rank == 0)
-        fail(call->frame, call->args[0].span, "a scalar has no axis");
-    if (!x || x->type->rank == 0 || !axis_option(call, x->type->rank, x->type->rank - 1, &axis))
+        return call_axis_of_scalar(call, call_option(call, "axis")) ? node_int(ctx, 0) : NULL;
+    if (!x || !axis_option(call, x->type->rank, x->type->rank - 1, &axis))
         return NULL;
     for (int k = axis; k < x->type->rank; k++)
         sizes[k - axis] = k == axis ? type_size(x->type, k) : 1;

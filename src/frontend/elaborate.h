@@ -188,6 +188,7 @@ const Value *call_option(const Call *, const char *name);   /* NULL: not given *
 bool call_integer(Call *, const char *option, int64_t otherwise, int64_t *);
 bool call_truth(Call *, const char *option, bool otherwise, bool *);
 bool call_axis(Call *, const Value *, int rank, int *axis); /* checked, >= 0 */
+bool call_axis_of_scalar(Call *, const Value *);            /* NULL: left out */
 /* The axes that `axis` means, ascending and >= 0; all of them when it is left out.  Negative after an error message. */
 int call_axes(Call *, int rank, int *axes);
 
