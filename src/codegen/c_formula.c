@@ -136,7 +136,8 @@ static void c_wrapping(Printer *p, const Formula *f, const char *sign)
 
 static void c_arithmetic(Printer *p, const Formula *f, const char *sign, Binds binds, Binds around)
 {
-    if (f->elem == ELEM_INT)
+    int64_t low, high;
+    if (f->elem == ELEM_INT && !formula_exact_range(f, &low, &high))
         c_wrapping(p, f, sign);
     else
         c_infix(p, f, sign, binds, around);

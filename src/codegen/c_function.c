@@ -183,6 +183,7 @@ void c_function(Printer *p, const Function *f)
 {
     p->function = f;
     p->last_place = NULL;
+    p->said_count = 0;
     p->margin = 4;
     p->bound = NEW_ARRAY(p->ctx->arena, Str, f->formula_count + 1);
     c_documentation(p, f);

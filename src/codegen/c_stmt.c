@@ -159,21 +159,38 @@ static void c_line(Printer *p, const Stmt *s, int indent)
     arena_release(p->ctx->scratch, mark);
 }
 
-/* What a nest at top level computes: each line of the source once. */
+/* The comment of a nest, with the names of all adjoints that one line of the source has there. */
+static void collect_comment(Printer *p, SourceComment c, int first)
+{
+    bool full = p->said_count == SAID_MOST || p->said_count - first == COMMENTS_MOST;
+    for (int i = 0; i < p->said_count; i++) {
+        SourceComment *said = &p->said[i];
+        if (said->text != c.text || said->place != c.place)
+            continue;
+        if (i >= first && c.name)
+            said->name = said->name ? str_format(p->ctx, "%s, %s", said->name, c.name) : c.name;
+        if (i >= first || !c.name)
+            return;
+    }
+    if (c.text && !full)
+        p->said[p->said_count++] = c;
+}
+
+/* What a nest computes: each line of the source once, and the text of a statement only where no nest around has it. */
 static void c_loop_comment(Printer *p, const Stmt *s, int indent)
 {
-    Str said[8];
-    int count = 0;
-    for (int k = 0; k < s->nodes.count && count < 8; k++) {
-        Str comment = source_comment(p->ctx, s->nodes.at[k]);
-        bool again = !comment;
-        for (int i = 0; i < count; i++)
-            again |= said[i] == comment;
-        if (again)
-            continue;
-        said[count++] = comment;
+    int first = p->said_count;
+    for (int k = 0; k < s->nodes.count; k++)
+        collect_comment(p, source_comment(p->ctx, s->nodes.at[k]), first);
+    for (int k = first; k < p->said_count; k++) {
+        const SourceComment *c = &p->said[k];
+        bool known = false;
+        for (int i = 0; i < k && c->place; i++)
+            known |= p->said[i].text == c->text;
         indent_by(p->out, indent);
-        text_printf(p->out, "/* %s */\n", comment);
+        text_printf(p->out, "/* %s", known ? "" : c->text);
+        text_printf(p->out, "%s%s", known || !c->place ? "" : "    ", c->place ? c->place : "");
+        text_printf(p->out, "%s%s */\n", c->name ? ": " : "", c->name ? c->name : "");
     }
 }
 
@@ -302,8 +319,10 @@ void c_block(Printer *p, const Block *block, int indent)
         if (wants_gap(block, k, indent))
             text_char(p->out, '\n');
         if (s->kind == STMT_LOOP || s->region) {
+            int said = p->said_count;
             c_loop_comment(p, s, indent);
             (s->region ? c_region : c_loop)(p, s, indent);
+            p->said_count = said;
             continue;
         }
         if (s->kind == STMT_BREAK) {

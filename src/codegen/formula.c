@@ -129,6 +129,34 @@ static bool range_of_choice(Formula *f)
     return true;
 }
 
+/* What an int operation gives if it does not overflow; false: it may. */
+bool formula_exact_range(const Formula *f, int64_t *low, int64_t *high)
+{
+    const Formula *x = f->arg[0], *w = f->arg[f->arg_count - 1];
+    int64_t corner[4] = { x->low * w->low, x->low * w->high, x->high * w->low, x->high * w->high };
+    switch (f->kind) {
+    case FORMULA_ADD: *low = x->low + w->low; *high = x->high + w->high; break;
+    case FORMULA_SUB: *low = x->low - w->high; *high = x->high - w->low; break;
+    case FORMULA_NEG: *low = -x->high; *high = -x->low; break;
+    default:
+        *low = *high = corner[0];
+        for (int k = 1; k < 4; k++) {
+            *low = corner[k] < *low ? corner[k] : *low;
+            *high = corner[k] > *high ? corner[k] : *high;
+        }
+    }
+    return *low >= INT32_MIN && *high <= INT32_MAX;
+}
+
+static void range_of_operation(Formula *f)
+{
+    int64_t low, high;
+    if (f->elem == ELEM_INT && formula_exact_range(f, &low, &high)) {
+        f->low = low;
+        f->high = high;
+    }
+}
+
 static void finish_range(Formula *f)
 {
     const Formula *x = f->arg_count ? f->arg[0] : NULL;
@@ -165,6 +193,7 @@ static void finish_range(Formula *f)
         f->high = x->elem == ELEM_REAL ? INT32_MAX : x->high;
         break;
     case FORMULA_LOAD: range_of_load(f); break;
+    case FORMULA_ADD: case FORMULA_SUB: case FORMULA_MUL: case FORMULA_NEG: range_of_operation(f); break;
     case FORMULA_SCALAR:
         f->low = f->scalar->low;
         f->high = f->scalar->high;
@@ -368,13 +397,20 @@ static const Formula *fold_real(Lowering *lower, FormulaKind kind, double x, dou
     }
 }
 
+enum { SUM_MOST = 48 };                                      /* terms of a sum that is kept in normal form */
+
+static bool is_short(const Formula *x, const Formula *w)
+{
+    return (x->kind == FORMULA_AFFINE ? x->term_count : 1) + (w->kind == FORMULA_AFFINE ? w->term_count : 1) <= SUM_MOST;
+}
+
 /* Ints that can not overflow are indices, in normal form. */
 static const Formula *fold_int(Lowering *lower, FormulaKind kind, const Formula *x, const Formula *w)
 {
     const Formula *sum = NULL;
     switch (kind) {
-    case FORMULA_ADD: sum = index_add(lower, x, w); break;
-    case FORMULA_SUB: sum = index_add(lower, x, index_scale(lower, w, -1)); break;
+    case FORMULA_ADD: sum = is_short(x, w) ? index_add(lower, x, w) : NULL; break;
+    case FORMULA_SUB: sum = is_short(x, w) ? index_add(lower, x, index_scale(lower, w, -1)) : NULL; break;
     case FORMULA_MUL:
         sum = is_number(x) ? index_scale(lower, w, x->integer) : is_number(w) ? index_scale(lower, x, w->integer) : NULL;
         break;

@@ -164,6 +164,9 @@ static const Formula *ternary(Kernel *k)
 /* ---- ints ------------------------------------------------------------------------------------------------------ */
 static const Formula *int_kernel(Lowering *lower, Op op, const Formula *const *a)
 {
+    bool divides = op == OP_floordiv || op == OP_mod;
+    if (divides && a[0]->low >= 0 && a[1]->kind == FORMULA_NUMBER && a[1]->integer > 0)
+        return op == OP_mod ? index_remainder(lower, a[0], a[1]->integer) : index_quotient(lower, a[0], a[1]->integer);
     switch (op) {
     case OP_floordiv: return formula_call(lower, "adc_floor_div", ELEM_INT, 2, a);
     case OP_mod: return formula_call(lower, "adc_floor_mod", ELEM_INT, 2, a);

@@ -289,6 +289,7 @@ const Formula *formula_load_at(Lowering *, const Buffer *, const Formula *index)
 /* What is there when the statement runs: a load that is the same as no other.  For kernels that overwrite what they read; it is
  * up to them that nothing is written between the loop that the index depends on and the use. */
 const Formula *formula_load_now(Lowering *, const Buffer *, const Formula *index);
+bool formula_exact_range(const Formula *, int64_t *low, int64_t *high);     /* of an int ADD, SUB, MUL, NEG; false: it may wrap around */
 const Formula *formula_unary(Lowering *, FormulaKind, const Formula *);
 const Formula *formula_binary(Lowering *, FormulaKind, const Formula *, const Formula *);
 const Formula *formula_select(Lowering *, const Formula *condition, const Formula *yes, const Formula *no);
@@ -460,9 +461,13 @@ Str name_macro(Context *, const char *text);                /* upper case, only 
 
 /* source_text.c: what comments say about where something comes from */
 Str source_place(Context *, Span);                          /* "net.ad:7", or NULL */
-Str source_comment(Context *, const Node *);                /* "h = relu(x @ w1)    net.ad:7", or NULL */
+/* "h = relu(x @ w1)", "net.ad:7"; "adjoint of net.ad:7", NULL, "h_bar".  text NULL: nothing to say. */
+typedef struct { Str text, place, name; } SourceComment;
+SourceComment source_comment(Context *, const Node *);
 
 /* c_formula.c, c_stmt.c, c_function.c, c_file.c: spelling */
+enum { SAID_MOST = 64, COMMENTS_MOST = 8 };
+
 typedef struct Printer {
     Context *ctx;
     const Program *program;
@@ -470,6 +475,7 @@ typedef struct Printer {
     Text *out;
     Str *bound;                                             /* by formula id: name of the LET in force */
     Str last_place;                                         /* the source line that was named last */
+    SourceComment said[SAID_MOST]; int said_count;          /* above the nests around */
     int margin;                                             /* indentation of the top level */
 } Printer;
 typedef enum {

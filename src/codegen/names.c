@@ -152,9 +152,6 @@ static const char *name_of_node(const Namer *n, const Node *node)
         return n->plain;
     if (node->origin.name)
         return node->origin.name;
-    const Node *of = node->origin.of;
-    if (of && of->origin.name && node->origin.role != ROLE_PRIMAL)
-        return str_format(n->ctx, "%.20s%s", of->origin.name, node->origin.role == ROLE_ADJOINT ? "_bar" : "_dot");
     return name_of_op(n, node->op);
 }
 

@@ -52,16 +52,17 @@ static Str statement_text(Context *ctx, Span span)
     return t.length ? str_intern(ctx, t.text) : NULL;
 }
 
-Str source_comment(Context *ctx, const Node *n)
+SourceComment source_comment(Context *ctx, const Node *n)
 {
     const Node *of = n->origin.role == ROLE_PRIMAL ? n : n->origin.of;
     if (of && n->origin.role != ROLE_PRIMAL && of->origin.span.source) {
-        const char *kind = n->origin.role == ROLE_ADJOINT ? "adjoint" : "tangent", *name = n->origin.name;
-        Str place = source_place(ctx, of->origin.span);
-        return str_format(ctx, "%s of %s%s%s", kind, place, name ? ": " : "", name ? name : "");
+        const char *kind = n->origin.role == ROLE_ADJOINT ? "adjoint" : "tangent";
+        return (SourceComment){ .text = str_format(ctx, "%s of %s", kind, source_place(ctx, of->origin.span)),
+                                .name = n->origin.name };
     }
     if (!n->origin.span.source)
-        return n->origin.name;
+        return (SourceComment){ .text = n->origin.name };
     Str statement = statement_text(ctx, n->origin.span);
-    return str_format(ctx, "%s    %s", statement ? statement : "", source_place(ctx, n->origin.span));
+    return (SourceComment){ .text = statement ? statement : str_intern(ctx, ""),
+                            .place = source_place(ctx, n->origin.span) };
 }
