@@ -1,9 +1,8 @@
 /* llvm_special.c: the functions of ir/special.inc as LLVM functions: the very text that generated C carries, read as
  * the small part of C that it keeps to.
  *
- * That part: static functions of doubles and ints to double; declarations with a value, static const tables,
- * assignments, if and for with braces, return; casts, and operators on operands of one type.  `double` is the chosen
- * real type. */
+ * That part: static functions of doubles and ints to double; declarations, static const tables, assignments, if and for
+ * with braces, return; casts, and operators on operands of one type.  `double` is the chosen real type. */
 #include "../ir/special.h"
 #include "llvm_build.h"
 
@@ -273,8 +272,8 @@ static void declaration(Reader *r, Kind kind)
 {
     do {
         LLVMValueRef place = declare(r, kind);
-        expect(r, "=");
-        LLVMBuildStore(r->build->builder, ternary(r).value, place);
+        if (accept(r, "="))
+            LLVMBuildStore(r->build->builder, ternary(r).value, place);
     } while (accept(r, ","));
     expect(r, ";");
 }
