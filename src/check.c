@@ -49,16 +49,6 @@ void check_domain(int attempt, double *low, double *high)
     *high = ranges[attempt % 4][1];
 }
 
-/* ---- evaluation -------------------------------------------------------------------------------------------------- */
-Tensor *check_evaluate(Check *check, const Fn *fn, const Tensor *inputs, Arena *arena)
-{
-    bool is_float = check->ctx->options.is_float;
-    check->ctx->options.is_float = false;
-    Tensor *results = fn_eval(check->ctx, fn, inputs, arena);
-    check->ctx->options.is_float = is_float;
-    return results;
-}
-
 double check_dot(const Tensor *a, const Tensor *b)
 {
     double sum = 0;
@@ -80,7 +70,7 @@ static double distance(const Tensor *got, const Tensor *want)
     return worst / scale;
 }
 
-static Finding check_engines(Check *check, Fn *reference, Fn *fn, NativeStatus *status)
+static Finding check_engine(Check *check, Engine engine, Fn *reference, Fn *fn, NativeStatus *status)
 {
     Context *ctx = check->ctx;
     NativeCall calls[CHECK_POINTS];
@@ -97,7 +87,7 @@ static Finding check_engines(Check *check, Fn *reference, Fn *fn, NativeStatus *
         for (int j = 0; j < fn_output_count(fn); j++) outputs[j] = check_zeros(check, fn->results.at[j].node->type);
         calls[k] = (NativeCall){0, inputs, outputs, false};
     }
-    *status = engine_run(ctx, check->engine, check->module->source, &fn, 1, calls, CHECK_POINTS);
+    *status = engine_run(ctx, engine, check->module->source, &fn, 1, calls, CHECK_POINTS);
     for (int k = 0; k < CHECK_POINTS && *status == NATIVE_DONE; k++) {
         Tensor *want = fn_eval(ctx, reference, calls[k].inputs, ctx->arena);
         double worst = 0;
@@ -157,6 +147,16 @@ static bool differentiable(const Fn *fn)
     return input && result;
 }
 
+static bool compare_engine(Check *check, Engine engine, const ExportSpec *spec, Fn *reference, Fn *fn)
+{
+    NativeStatus status;
+    if (!(check->engines & engine)) return true;
+    Finding finding = check_engine(check, engine, reference, fn, &status);
+    if (status != NATIVE_NO_COMPILER) return check_row(spec->name, engine_name(engine), &finding);
+    printf("%-24s %-22s no C compiler was found (CC names one)\n", spec->name, engine_name(engine));
+    return true;
+}
+
 static bool check_export(Check *check, const ExportSpec *spec)
 {
     Fn *reference = NULL, *fn = pass_run(check->ctx, check->module, spec, &reference);
@@ -164,24 +164,22 @@ static bool check_export(Check *check, const ExportSpec *spec)
     bool good = true;
     if (spec->transform->kind != TRANSFORM_NONE || differentiable(reference))
         good = check_derivative(check, spec, spec->transform);
-    if (check->engine == ENGINE_EVAL) return good;
-    NativeStatus status;
-    Finding engines = check_engines(check, reference, fn, &status);
-    if (status == NATIVE_NO_COMPILER) {
-        printf("%-24s %-22s no C compiler was found (CC names one)\n", spec->name, "compiled");
-        return good;
-    }
-    return check_row(spec->name, check->engine == ENGINE_LLVM ? "by LLVM" : "compiled", &engines) && good;
+    good = compare_engine(check, ENGINE_C, spec, reference, fn) && good;
+    good = compare_engine(check, ENGINE_LLVM, spec, reference, fn) && good;
+    good = compare_engine(check, ENGINE_JIT, spec, reference, fn) && good;
+    check_forget(check);
+    return good;
 }
 
 int command_check(Context *ctx, Module *module, const Command *command)
 {
-    Check check = {ctx, module, command->engine, command->seed};
+    Check check = {.ctx = ctx, .module = module, .engines = engines_of(ctx, command), .state = command->seed};
     bool good = true;
     ctx->options.quiet_warnings = true;                     /* the helper functions would repeat them */
     printf("seed %llu, up to %d points\n", (unsigned long long)command->seed, CHECK_POINTS);
     printf("%-24s %-22s %6s  %9s\n", "export", "against", "points", "worst");
     if (!check_declared(&check)) good = false;
+    check_forget(&check);
     for (int k = 0; k < module->exports.count; k++)
         if (!check_export(&check, module->exports.at[k])) good = false;
     return good && !ctx->error_count ? EXIT_DONE : EXIT_INPUT;

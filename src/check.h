@@ -15,8 +15,10 @@ typedef struct { double worst; int points; Verdict verdict; } Finding;   /* wors
 typedef struct Check {
     Context *ctx;
     Module *module;
-    Engine engine;
+    unsigned engines;
     uint64_t state;                                         /* of the random numbers */
+    Map *helpers;                                           /* check_evaluate.c: Fn -> its code */
+    Vec(EngineCode *) loaded;
 } Check;
 
 void finding_note(Finding *, double error, double tolerance);
@@ -27,10 +29,13 @@ Tensor check_zeros(Check *, const Type *);
 Tensor check_random(Check *, const Type *, double low, double high);
 /* Functions have domains that we do not know: a range to try. */
 void check_domain(int attempt, double *low, double *high);
-/* In double, whatever the chosen type. */
-Tensor *check_evaluate(Check *, const Fn *, const Tensor *inputs, Arena *);
 double check_dot(const Tensor *, const Tensor *);
 static inline bool is_real(const Type *type) { return type->elem == ELEM_REAL; }
+
+/* ---- check_evaluate.c: functions that only the check needs ------------------------------------------------------- */
+/* In double, whatever the chosen type; by LLVM, if that is wanted and saves time. */
+Tensor *check_evaluate(Check *, const Fn *, const Tensor *inputs, Arena *);
+void check_forget(Check *);                                 /* all code that was made */
 
 bool check_row(const char *name, const char *against, const Finding *);     /* prints it; false when it failed */
 

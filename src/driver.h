@@ -14,7 +14,8 @@ typedef enum {
     COMMAND_LIST_PASSES, COMMAND_LIST_OPS, COMMAND_CHECK_OPS, COMMAND_CHECK_MUTANTS, COMMAND_HELP, COMMAND_VERSION,
 } CommandKind;
 typedef enum { EMIT_C, EMIT_IR, EMIT_DOT, EMIT_LL, EMIT_BC, EMIT_ASM, EMIT_OBJ } EmitKind;     /* from LL on: by LLVM */
-typedef enum { ENGINE_DEFAULT, ENGINE_EVAL, ENGINE_C, ENGINE_LLVM } Engine;
+/* Bits of a set.  ENGINE_JIT: LLVM too, but it optimises only what takes long. */
+typedef enum { ENGINE_EVAL = 1, ENGINE_C = 2, ENGINE_LLVM = 4, ENGINE_JIT = 8 } Engine;
 
 typedef struct Command {
     CommandKind kind;
@@ -23,7 +24,7 @@ typedef struct Command {
     Str output, header;                                     /* NULL: not given */
     bool no_header;
     LlvmTarget machine;                                     /* --target, --cpu, --features, -g */
-    Engine engine;
+    unsigned engines;                                       /* --engine; 0: not given */
     Str target;                                             /* of --run and --explain */
     Vec(Define) arguments;                                  /* ARG=VALUE of --run */
     bool json;
@@ -71,11 +72,21 @@ size_t element_size(const Context *, Elem);                 /* of native element
 void element_put(const Context *, char *at, Elem, double);
 double element_get(const Context *, const char *at, Elem);
 
-/* ---- engine.c: the same by LLVM, in this process, when that is the engine ---------------------------------------- */
+/* ---- engine.c: the same by the engine that is wanted; by LLVM in this process ------------------------------------ */
+unsigned engines_of(Context *, const Command *);            /* what was asked for, or what is there */
+const char *engine_name(Engine);                            /* for reports */
 /* The functions, and those that fill a tape for one of them: to be compiled together. */
 Fn **engine_functions(Context *, Fn **fns, int count, int *total);
 int engine_forward(Fn *const *all, const Fn *);             /* where the one that fills its tape is among these */
 NativeStatus engine_run(Context *, Engine, const Source *, Fn **fns, int fn_count, NativeCall *, int call_count);
+
+typedef struct EngineCode EngineCode;                       /* functions by LLVM, in steps: */
+EngineCode *engine_lower(Context *, const Source *, Fn **fns, int count);   /* to a loop program, whose cost is known */
+int64_t engine_cost(const EngineCode *, int fn);            /* operations of one call, roughly */
+/* To be called so many times; false after an error message. */
+bool engine_load(Context *, EngineCode *, Engine, int calls);
+void engine_call(Context *, const EngineCode *, NativeCall *);
+void engine_unload(EngineCode *);
 
 /* ---- describe.c: values as a reader of the source knows them ----------------------------------------------------- */
 /* The value's name, or a short expression over named values. */

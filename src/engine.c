@@ -79,49 +79,116 @@ static void **native_rooms(Context *ctx, const Fn *fn)
     return rooms;
 }
 
-/* entries, costs: of all that is compiled. */
-static void make_call(Context *ctx, LlvmEntry *const *entries, Fn *const *all, const Costs *costs, NativeCall *call)
+/* ---- functions in this process ----------------------------------------------------------------------------------- */
+struct EngineCode {
+    const LlvmBackend *backend;
+    Fn **all; int count;                                    /* engine_functions */
+    Program *program;
+    const Costs *costs;
+    LlvmCode *code;
+    LlvmEntry **entries;
+};
+
+/* What a caller wants on the stack may be more than this process has. */
+enum { STACK_MOST = 1 << 18 };
+
+EngineCode *engine_lower(Context *ctx, const Source *source, Fn **fns, int count)
+{
+    EngineCode *code = NEW(ctx->arena, EngineCode);
+    Str prefix = ctx->options.prefix;
+    int64_t limit = ctx->options.stack_limit;
+    ctx->options.prefix = str_intern(ctx, engine_prefix);
+    if (limit > STACK_MOST) ctx->options.stack_limit = STACK_MOST;
+    code->all = engine_functions(ctx, fns, count, &code->count);
+    CodegenInput input = {code->all, code->count, source, NULL};
+    code->program = codegen_lower(ctx, &input);
+    codegen_costs(code->program, &code->costs);
+    ctx->options.prefix = prefix;
+    ctx->options.stack_limit = limit;
+    return code;
+}
+
+int64_t engine_cost(const EngineCode *code, int fn)
+{
+    const Costs *c = &code->costs[fn];
+    return c->adds + c->muls + c->divs + c->compares + 10 * c->calls;
+}
+
+/* To optimise takes LLVM longer than most models run: as many operations as that would take otherwise. */
+static int level_for(const EngineCode *code, int calls, int level)
+{
+    static const double worth[] = {2e7, 2e9};
+    double cost = 0;
+    for (int k = 0; k < code->count; k++) cost += (double)engine_cost(code, k) * calls;
+    int most = cost < worth[0] ? 0 : cost < worth[1] ? 1 : 2;
+    return most < level ? most : level;
+}
+
+bool engine_load(Context *ctx, EngineCode *code, Engine engine, int calls)
+{
+    int level = engine == ENGINE_JIT ? level_for(code, calls, ctx->options.level) : ctx->options.level;
+    code->backend = llvm_backend(ctx, false);
+    code->code = code->backend ? code->backend->load(ctx, code->program, level) : NULL;
+    if (!code->code) return false;
+    code->entries = NEW_ARRAY(ctx->arena, LlvmEntry *, code->count + 1);
+    for (int k = 0; k < code->count; k++)
+        code->entries[k] = code->backend->entry(ctx, code->code, str_format(ctx, "%s%s", engine_prefix, code->all[k]->name));
+    return true;
+}
+
+void engine_call(Context *ctx, const EngineCode *code, NativeCall *call)
 {
     ArenaMark mark = arena_mark(ctx->scratch);
-    const Fn *fn = all[call->fn];
+    const Fn *fn = code->all[call->fn];
+    const Costs *costs = &code->costs[call->fn];
     void **inputs = NEW_ARRAY(ctx->scratch, void *, fn->params.count + 1), **outputs = native_rooms(ctx, fn);
-    void *tape = full_of_nan(ctx, (size_t)costs[call->fn].tape_bytes + 1);
+    void *tape = full_of_nan(ctx, (size_t)costs->tape_bytes + 1);
     for (int k = 0; k < fn_input_count(fn); k++) inputs[k] = native_copy(ctx, &call->inputs[k]);
-    if (fn->forward && costs[call->fn].tape_elements) {
-        int before = engine_forward(all, fn);
-        enter(ctx, entries[before], all[before], &costs[before], inputs, native_rooms(ctx, all[before]), tape);
+    if (fn->forward && costs->tape_elements) {
+        int before = engine_forward(code->all, fn);
+        enter(ctx, code->entries[before], code->all[before], &code->costs[before], inputs,
+              native_rooms(ctx, code->all[before]), tape);
     }
-    enter(ctx, entries[call->fn], fn, &costs[call->fn], inputs, outputs, tape);
+    enter(ctx, code->entries[call->fn], fn, costs, inputs, outputs, tape);
     for (int k = 0; k < fn_output_count(fn); k++) take_output(ctx, &fn->results.at[k], outputs[k], &call->outputs[k]);
     call->done = true;
     arena_release(ctx->scratch, mark);
 }
 
-static NativeStatus llvm_run(Context *ctx, const Source *source, Fn **fns, int fn_count, NativeCall *calls, int count)
+void engine_unload(EngineCode *code)
 {
-    const LlvmBackend *backend = llvm_backend(ctx, false);
-    if (!backend) return NATIVE_FAILED;
-    Str prefix = ctx->options.prefix;
-    ctx->options.prefix = str_intern(ctx, engine_prefix);
-    int total;
-    Fn **all = engine_functions(ctx, fns, fn_count, &total);
-    CodegenInput input = {all, total, source, NULL};
-    Program *program = codegen_lower(ctx, &input);
-    LlvmCode *code = backend->load(ctx, program);
-    LlvmEntry **entries = NEW_ARRAY(ctx->arena, LlvmEntry *, total + 1);
-    const Costs *costs;
-    codegen_costs(program, &costs);
-    for (int k = 0; code && k < total; k++)
-        entries[k] = backend->entry(ctx, code, str_format(ctx, "%s%s", engine_prefix, all[k]->name));
-    for (int k = 0; code && k < count; k++) make_call(ctx, entries, all, costs, &calls[k]);
-    if (code) backend->unload(code);
-    ctx->options.prefix = prefix;
-    return code ? NATIVE_DONE : NATIVE_FAILED;
+    if (code->code) code->backend->unload(code->code);
+    code->code = NULL;
+}
+
+static NativeStatus llvm_run(Context *ctx, Engine engine, const Source *source, Fn **fns, int fn_count,
+                             NativeCall *calls, int count)
+{
+    EngineCode *code = engine_lower(ctx, source, fns, fn_count);
+    bool loaded = engine_load(ctx, code, engine, count);
+    for (int k = 0; loaded && k < count; k++) engine_call(ctx, code, &calls[k]);
+    engine_unload(code);
+    return loaded ? NATIVE_DONE : NATIVE_FAILED;
+}
+
+/* ---- the choice -------------------------------------------------------------------------------------------------- */
+unsigned engines_of(Context *ctx, const Command *command)
+{
+    if (command->engines) return command->engines;
+    bool has_llvm = llvm_backend(ctx, true) != NULL;
+    if (command->kind == COMMAND_RUN) return has_llvm ? ENGINE_JIT : ENGINE_EVAL;
+    return ENGINE_EVAL | (has_llvm ? ENGINE_JIT : ENGINE_C);
+}
+
+const char *engine_name(Engine engine)
+{
+    return engine == ENGINE_EVAL ? "evaluator" : engine == ENGINE_C ? "compiled" : "by LLVM";
 }
 
 NativeStatus engine_run(Context *ctx, Engine engine, const Source *source, Fn **fns, int fn_count, NativeCall *calls,
                         int call_count)
 {
     if (!call_count) return NATIVE_DONE;
-    return (engine == ENGINE_LLVM ? llvm_run : native_run)(ctx, source, fns, fn_count, calls, call_count);
+    return engine == ENGINE_C ? native_run(ctx, source, fns, fn_count, calls, call_count)
+                              : llvm_run(ctx, engine, source, fns, fn_count, calls, call_count);
 }

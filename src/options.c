@@ -53,9 +53,9 @@ static const OptionRow option_table[] = {
      "evaluate a function or export: ARG=VALUE ...; a value is a number, a [..] list,\n"
      "@file.npy or @file.csv"},
     {OPTION_ENGINE, 0, "engine", "NAME",
-     "of --run, --test and --check: eval, c or llvm; default: eval runs, both of eval\n"
-     "and c test"},
-    {OPTION_TEST, 0, "test", NULL, "run the test statements of the files, evaluated and compiled by CC with CFLAGS"},
+     "of --run, --test and --check: eval, c, llvm, or for the last two several of them\n"
+     "(eval,c); default: eval and llvm, or where there is no LLVM c; --run: llvm or eval"},
+    {OPTION_TEST, 0, "test", NULL, "run the test statements of the files, evaluated and compiled"},
     {OPTION_WITHIN, 0, "within", "TOLERANCE", "with --test: instead of the tolerance of each test"},
     {OPTION_CHECK, 0, "check", NULL, "verify every exported derivative at random points"},
     {OPTION_SEED, 0, "seed", "NUMBER", "with --check: where the random points start (default 1)"},
@@ -124,11 +124,19 @@ static bool set_emit(Context *ctx, Command *command, const char *value)
     return true;
 }
 
-static bool set_engine(Context *ctx, Command *command, const char *value)
+/* One name, or several with commas between them. */
+static bool set_engines(Context *ctx, Command *command, const char *value)
 {
-    int kind = CHOOSE(ctx, "--engine", value, "eval", "c", "llvm");
-    command->engine = (Engine)(kind + 1);
-    return kind >= 0;
+    static const Engine engines[] = {ENGINE_EVAL, ENGINE_C, ENGINE_LLVM};
+    command->engines = 0;
+    for (;;) {
+        size_t length = strcspn(value, ",");
+        int kind = CHOOSE(ctx, "--engine", str_intern_n(ctx, value, (int)length), "eval", "c", "llvm");
+        if (kind < 0) return false;
+        command->engines |= engines[kind];
+        if (!value[length]) return true;
+        value += length + 1;
+    }
 }
 
 static bool set_choice(Context *ctx, const char *option, const char *value, const char *no, const char *yes, bool *out)
@@ -261,7 +269,7 @@ static bool apply(Context *ctx, Command *command, OptionId id, const char *value
     case OPTION_CPU: command->machine.cpu = str_intern(ctx, value); return true;
     case OPTION_FEATURES: command->machine.features = str_intern(ctx, value); return true;
     case OPTION_DEBUG: return command->machine.debug = true;
-    case OPTION_ENGINE: return set_engine(ctx, command, value);
+    case OPTION_ENGINE: return set_engines(ctx, command, value);
     case OPTION_RUN: return set_command(ctx, command, COMMAND_RUN, value);
     case OPTION_TEST: return set_command(ctx, command, COMMAND_TEST, NULL);
     case OPTION_WITHIN: return set_tolerance(ctx, command, value);
@@ -349,9 +357,11 @@ static bool check_machine(Context *ctx, const Command *command)
     bool emits = command->kind == COMMAND_EMIT && command->emit >= EMIT_LL;
     if ((machine->triple || machine->cpu || machine->features || machine->debug) && !emits)
         return refuse(ctx, "--target, --cpu, --features and -g", "belong to --emit=ll, bc, asm or obj");
-    if (command->engine && command->kind != COMMAND_RUN && command->kind != COMMAND_TEST && command->kind != COMMAND_CHECK)
+    if (command->engines && command->kind != COMMAND_RUN && command->kind != COMMAND_TEST && command->kind != COMMAND_CHECK)
         return refuse(ctx, "--engine", "belongs to --run, --test or --check");
-    if (!emits && command->engine != ENGINE_LLVM) return true;
+    if (command->kind == COMMAND_RUN && (command->engines & (command->engines - 1)))
+        return refuse(ctx, "--run", "takes one --engine");
+    if (!emits && !(command->engines & ENGINE_LLVM)) return true;
     const LlvmBackend *backend = llvm_backend(ctx, false);
     return backend && (!emits || backend->check(ctx, machine));
 }

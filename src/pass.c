@@ -117,6 +117,18 @@ Fn *pass_run(Context *ctx, Module *module, const ExportSpec *spec, Fn **referenc
     return fn->forward ? fn : NULL;
 }
 
+Fn *pass_finish(Context *ctx, const Fn *fn)
+{
+    const ExportSpec spec = {.name = fn->name, .name_span = fn->span};
+    Fn *result = arena_copy(ctx->arena, fn, sizeof *fn);
+    bool derived = false;
+    for (int k = 0; k < pass_count; k++) {
+        if (derived) result = run_pass(ctx, &pass_table[k], NULL, &spec, result);
+        derived |= pass_table[k].run == derive;
+    }
+    return result;
+}
+
 static bool dump_requested(const Context *ctx, const Pass *pass)
 {
     for (int k = 0; k < ctx->options.dumps.count; k++) {

@@ -22,6 +22,8 @@ void pass_list(FILE *);
 /* One export through all passes.  `reference`, when not NULL, gets the function before anything was optimised: what
  * the evaluator runs.  NULL after an error message. */
 Fn *pass_run(Context *, Module *, const ExportSpec *, Fn **reference);
+/* The rows after `derive`, for a function that is derived otherwise. */
+Fn *pass_finish(Context *, const Fn *);
 /* All exports, pass by pass, with the requested dumps on standard output; NULL after an error message. */
 Fn **pass_run_module(Context *, Module *);
 

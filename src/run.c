@@ -1,4 +1,4 @@
-/* run.c: --run: a function or export at given values, by the evaluator. */
+/* run.c: --run: a function or export at given values, by one engine. */
 #include "driver.h"
 #include "pass.h"
 
@@ -77,7 +77,7 @@ static void print_json(Context *ctx, const Fn *fn, const Tensor *results, Text *
 /* NULL after an error message. */
 static Tensor *results_of(Context *ctx, Module *module, Engine engine, Fn *reference, Fn *fn, const Tensor *inputs)
 {
-    if (engine <= ENGINE_EVAL) return fn_eval(ctx, reference, inputs, ctx->arena);
+    if (engine == ENGINE_EVAL) return fn_eval(ctx, reference, inputs, ctx->arena);
     Tensor *results = NEW_ARRAY(ctx->arena, Tensor, fn->results.count + 1);
     for (int k = 0; k < fn_output_count(fn); k++) {
         const Type *type = fn->results.at[k].node->type;
@@ -98,7 +98,7 @@ int command_run(Context *ctx, Module *module, const Command *command)
     Tensor *inputs = NEW_ARRAY(ctx->arena, Tensor, fn->params.count + 1);
     int status = take_arguments(ctx, fn, command, inputs);
     if (status != EXIT_DONE) return status;
-    Tensor *results = results_of(ctx, module, command->engine, reference, fn, inputs);
+    Tensor *results = results_of(ctx, module, engines_of(ctx, command), reference, fn, inputs);
     if (!results) return EXIT_INPUT;
     Text text = {.arena = ctx->arena};
     (command->json ? print_json : print_text)(ctx, fn, results, &text);

@@ -1,4 +1,4 @@
-/* test.c: --test: the test statements of files, in the evaluator and in compiled C.
+/* test.c: --test: the test statements of files, by every engine that is wanted.
  *
  * Invariant: a test counts once, as passed, if every engine that runs gives every expected value; whatever keeps a test
  * from running (an error in the file, in its function or in the compiled program) counts as failed. */
@@ -28,7 +28,7 @@ typedef struct Suite {                                      /* one file */
     Context *ctx;
     Module *module;
     double within;
-    Engine engine;
+    unsigned engines;
     Vec(Target *) targets;
     Vec(Fn *) fns;                                          /* to be compiled */
     Run *runs; int count;
@@ -217,26 +217,27 @@ static void compare(Suite *suite, Run *run, const char *engine, const Tensor *ou
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 static void run_evaluator(Suite *suite, Run *run)
 {
-    if (run->failed || suite->engine > ENGINE_EVAL) return;
+    if (run->failed || !(suite->engines & ENGINE_EVAL)) return;
     Arena *arena = arena_new();
     compare(suite, run, "evaluator", fn_eval(suite->ctx, run->target->reference, run->inputs, arena));
     arena_free(arena);
 }
 
-static bool run_compiled(Suite *suite)
+/* False when the engine is not there. */
+static bool run_compiled(Suite *suite, Engine engine)
 {
     Context *ctx = suite->ctx;
     NativeCall *calls = NEW_ARRAY(ctx->arena, NativeCall, suite->count + 1);
     Run **bound = NEW_ARRAY(ctx->arena, Run *, suite->count + 1);
-    const char *name = suite->engine == ENGINE_LLVM ? "by LLVM" : "compiled";
+    const char *name = engine_name(engine);
     int count = 0;
-    if (suite->engine == ENGINE_EVAL) return true;
+    if (!(suite->engines & engine)) return true;
     for (int k = 0; k < suite->count; k++) {
         if (!suite->runs[k].call.outputs) continue;
         bound[count] = &suite->runs[k];
         calls[count++] = suite->runs[k].call;
     }
-    NativeStatus status = engine_run(ctx, suite->engine, suite->module->source, suite->fns.at, suite->fns.count, calls, count);
+    NativeStatus status = engine_run(ctx, engine, suite->module->source, suite->fns.at, suite->fns.count, calls, count);
     if (status == NATIVE_NO_COMPILER) return false;
     for (int k = 0; k < count; k++) {
         if (calls[k].done) compare(suite, bound[k], name, calls[k].outputs);
@@ -252,7 +253,7 @@ typedef struct { int passed, failed; bool unreadable, no_compiler; } Totals;
 
 static void run_suite(Context *ctx, Module *module, const Command *command, Totals *totals)
 {
-    Suite suite = {.ctx = ctx, .module = module, .within = command->within, .engine = command->engine,
+    Suite suite = {.ctx = ctx, .module = module, .within = command->within, .engines = engines_of(ctx, command),
                    .count = module->tests.count};
     suite.runs = NEW_ARRAY(ctx->arena, Run, suite.count + 1);
     for (int k = 0; k < suite.count; k++) {
@@ -260,7 +261,9 @@ static void run_suite(Context *ctx, Module *module, const Command *command, Tota
         bind(&suite, &suite.runs[k]);
         run_evaluator(&suite, &suite.runs[k]);
     }
-    if (!run_compiled(&suite)) totals->no_compiler = true;
+    if (!run_compiled(&suite, ENGINE_C)) totals->no_compiler = true;
+    run_compiled(&suite, ENGINE_LLVM);
+    run_compiled(&suite, ENGINE_JIT);
     for (int k = 0; k < suite.count; k++) *(suite.runs[k].failed ? &totals->failed : &totals->passed) += 1;
 }
 

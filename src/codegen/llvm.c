@@ -46,7 +46,8 @@ static void verify(Build *b)
     LLVMDisposeMessage(message);
 }
 
-static void module_fill(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *target, bool entries)
+static void module_fill(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *target, int level,
+                        bool entries)
 {
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
     b->ctx->phase = "the LLVM back end";
@@ -60,7 +61,7 @@ static void module_fill(Build *b, LLVMTargetMachineRef machine, const LlvmTarget
     debug_finish(b);
     target_apply(b, machine, target);
     verify(b);
-    target_optimise(b, machine);
+    target_optimise(b, machine, level);
 }
 
 /* ---- what is written --------------------------------------------------------------------------------------------- */
@@ -99,7 +100,7 @@ static bool module_emit(Context *ctx, const Program *program, const LlvmTarget *
     if (!machine)
         return false;
     module_open(&b);
-    module_fill(&b, machine, target, false);
+    module_fill(&b, machine, target, ctx->options.level, false);
     switch (form) {
     case LLVM_TEXT: put_text(out, b.module); break;
     case LLVM_BITCODE: put_buffer(out, LLVMWriteBitcodeToMemoryBuffer(b.module)); break;
@@ -111,14 +112,14 @@ static bool module_emit(Context *ctx, const Program *program, const LlvmTarget *
     return true;
 }
 
-LLVMMemoryBufferRef module_object(Context *ctx, const Program *program, const LlvmTarget *target)
+LLVMMemoryBufferRef module_object(Context *ctx, const Program *program, const LlvmTarget *target, int level)
 {
     Build b = { .ctx = ctx, .program = program };
-    LLVMTargetMachineRef machine = target_machine(ctx, target, ctx->options.level);
+    LLVMTargetMachineRef machine = target_machine(ctx, target, level);
     if (!machine)
         return NULL;
     module_open(&b);
-    module_fill(&b, machine, target, true);
+    module_fill(&b, machine, target, level, true);
     LLVMMemoryBufferRef object = compiled(&b, machine, LLVMObjectFile);
     module_close(&b);
     LLVMDisposeTargetMachine(machine);

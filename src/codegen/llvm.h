@@ -23,7 +23,7 @@ typedef struct LlvmBackend {
     bool (*check)(Context *, const LlvmTarget *);           /* false after an error message: there is no such target */
     bool (*emit)(Context *, const Program *, const LlvmTarget *, LlvmForm,
                  Text *out);                                /* false after an error message */
-    LlvmCode *(*load)(Context *, const Program *);          /* NULL after an error message */
+    LlvmCode *(*load)(Context *, const Program *, int level);   /* LLVM's own; NULL after an error message */
     LlvmEntry *(*entry)(Context *, LlvmCode *, Str function);   /* the name with the prefix */
     void (*unload)(LlvmCode *);
 } LlvmBackend;

@@ -71,14 +71,14 @@ void debug_finish(Build *);
 LLVMTargetMachineRef target_machine(Context *, const LlvmTarget *, int level);         /* NULL after an error message */
 bool target_exists(Context *, const LlvmTarget *);
 void target_apply(Build *, LLVMTargetMachineRef, const LlvmTarget *);
-void target_optimise(Build *, LLVMTargetMachineRef);
+void target_optimise(Build *, LLVMTargetMachineRef, int level);
 
 /* ---- llvm.c: the module ------------------------------------------------------------------------------------------ */
-LLVMMemoryBufferRef module_object(Context *, const Program *,
-                                  const LlvmTarget *); /* with entries; NULL after an error message */
+/* With entries; NULL after an error message. */
+LLVMMemoryBufferRef module_object(Context *, const Program *, const LlvmTarget *, int level);
 
 /* ---- llvm_jit.c -------------------------------------------------------------------------------------------------- */
-LlvmCode *jit_load(Context *, const Program *);
+LlvmCode *jit_load(Context *, const Program *, int level);
 LlvmEntry *jit_entry(Context *, LlvmCode *, Str function);
 void jit_unload(LlvmCode *);
 

@@ -47,11 +47,11 @@ static bool link_object(Context *ctx, LLVMOrcLLJITRef jit, LLVMMemoryBufferRef o
     return !failed(ctx, LLVMOrcLLJITAddObjectFile(jit, main, object));
 }
 
-LlvmCode *jit_load(Context *ctx, const Program *program)
+LlvmCode *jit_load(Context *ctx, const Program *program, int level)
 {
     LlvmTarget here = { .cpu = "native" };
     LlvmCode *code = NEW(ctx->arena, LlvmCode);
-    LLVMMemoryBufferRef object = module_object(ctx, program, &here);
+    LLVMMemoryBufferRef object = module_object(ctx, program, &here, level);
     if (!object || failed(ctx, LLVMOrcCreateLLJIT(&code->jit, NULL)))
         return NULL;
     if (link_externs(ctx, code->jit) && link_object(ctx, code->jit, object))

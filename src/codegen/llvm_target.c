@@ -169,16 +169,15 @@ void target_apply(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *targ
 }
 
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
-void target_optimise(Build *b, LLVMTargetMachineRef machine)
+void target_optimise(Build *b, LLVMTargetMachineRef machine, int level)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    bool fast = b->ctx->options.level > 1;
+    bool fast = level > 1;
     LLVMPassBuilderOptionsSetLoopVectorization(options, fast);
     LLVMPassBuilderOptionsSetSLPVectorization(options, fast);
     LLVMPassBuilderOptionsSetLoopInterleaving(options, fast);
     LLVMPassBuilderOptionsSetLoopUnrolling(options, fast);
-    LLVMErrorRef error =
-        LLVMRunPasses(b->module, str_format(b->ctx, "default<O%d>", b->ctx->options.level), machine, options);
+    LLVMErrorRef error = LLVMRunPasses(b->module, str_format(b->ctx, "default<O%d>", level), machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (error)
         internal_error(b->ctx, "LLVM's passes: %s", LLVMGetErrorMessage(error));

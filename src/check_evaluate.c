@@ -1,0 +1,65 @@
+/* check_evaluate.c: functions that only --check needs, such as what differences are taken of.
+ *
+ * What takes long is compiled by LLVM when that is one of the engines: such a function is evaluated dozens of times.
+ * Which ones are is a matter of their operations, never of the clock, so that a check repeats to the last bit. */
+#include "check.h"
+#include "pass.h"
+
+enum {
+    WORTH_COMPILING = 300000,                               /* operations: to compile takes as long as a few of these */
+    CALLS = 20                                              /* about */
+};
+
+/* NULL: the evaluator is as good, or an error message was written. */
+static EngineCode *code_of(Check *check, const Fn *fn)
+{
+    Context *ctx = check->ctx;
+    Fn *final = pass_finish(ctx, fn);
+    EngineCode *code = engine_lower(ctx, check->module->source, &final, 1);
+    if (engine_cost(code, 0) < WORTH_COMPILING || !engine_load(ctx, code, ENGINE_JIT, CALLS)) return NULL;
+    vec_push(ctx->arena, &check->loaded, code);
+    return code;
+}
+
+/* Once per function.  C functions of floats cannot be called with doubles. */
+static EngineCode *helper_of(Check *check, const Fn *fn, bool is_float)
+{
+    static char none;
+    if (!(check->engines & (ENGINE_LLVM | ENGINE_JIT)) || !fn->results.count || (is_float && externs_called(check->ctx, fn))) return NULL;
+    if (!check->helpers) check->helpers = map_new(check->ctx->arena);
+    void *known = map_get(check->helpers, fn);
+    if (!known) {
+        EngineCode *code = code_of(check, fn);
+        map_put(check->helpers, fn, known = code ? (void *)code : &none);
+    }
+    return known == &none ? NULL : known;
+}
+
+static Tensor *call(Check *check, const EngineCode *code, const Fn *fn, const Tensor *inputs, Arena *arena)
+{
+    Tensor *results = NEW_ARRAY(arena, Tensor, fn->results.count);
+    for (int k = 0; k < fn->results.count; k++) {
+        const Type *type = fn->results.at[k].node->type;
+        results[k] = (Tensor){type, NEW_ARRAY(arena, double, type->count)};
+    }
+    NativeCall made = {0, inputs, results, false};
+    engine_call(check->ctx, code, &made);
+    return results;
+}
+
+Tensor *check_evaluate(Check *check, const Fn *fn, const Tensor *inputs, Arena *arena)
+{
+    bool is_float = check->ctx->options.is_float;
+    check->ctx->options.is_float = false;
+    const EngineCode *code = helper_of(check, fn, is_float);
+    Tensor *results = code ? call(check, code, fn, inputs, arena) : fn_eval(check->ctx, fn, inputs, arena);
+    check->ctx->options.is_float = is_float;
+    return results;
+}
+
+void check_forget(Check *check)
+{
+    for (int k = 0; k < check->loaded.count; k++) engine_unload(check->loaded.at[k]);
+    check->loaded.count = 0;
+    check->helpers = NULL;
+}
