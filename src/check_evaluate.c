@@ -10,11 +10,20 @@ enum {
     CALLS = 20                                              /* about */
 };
 
+/* Results may have come without names of their own. */
+static const Fn *named(Context *ctx, const Fn *fn)
+{
+    Fn *copy = arena_copy(ctx->arena, fn, sizeof *fn);
+    copy->results.at = arena_copy(ctx->arena, fn->results.at, sizeof *fn->results.at * (size_t)fn->results.count);
+    for (int k = 0; k < fn->results.count; k++) copy->results.at[k].name = str_format(ctx, "result_%d", k);
+    return copy;
+}
+
 /* NULL: the evaluator is as good, or an error message was written. */
 static EngineCode *code_of(Check *check, const Fn *fn)
 {
     Context *ctx = check->ctx;
-    Fn *final = pass_finish(ctx, fn);
+    Fn *final = pass_finish(ctx, named(ctx, fn));
     EngineCode *code = engine_lower(ctx, check->module->source, &final, 1);
     if (engine_cost(code, 0) < WORTH_COMPILING || !engine_load(ctx, code, ENGINE_JIT, CALLS)) return NULL;
     vec_push(ctx->arena, &check->loaded, code);

@@ -31,7 +31,7 @@ static void mode_results(Check *check, Mode *mode, Node *const *nodes, const int
     mode->of = NEW_ARRAY(check->ctx->arena, int, count + 1);
     for (int k = 0; k < count; k++) {
         if (!nodes[k]) continue;
-        Result result = {.name = str_format(check->ctx, "derivative_%d", k), .node = nodes[k]};
+        Result result = {.name = mode->fn.name, .node = nodes[k]};
         mode->of[mode->fn.results.count] = of[k];
         vec_push(check->ctx->arena, &mode->fn.results, result);
     }

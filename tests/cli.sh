@@ -168,12 +168,15 @@ expect 0 '^2 passed, 0 failed$' '' --test failing.ad failing.ad
 echo 'test sq(3) = 10 within 0.01;' >>failing.ad
 expect 1 '^1 passed, 1 failed$' '' --test failing.ad
 expect 1 'failing.ad:[0-9]+: sq, evaluator: value is 9.*expected 10' '' --test failing.ad
-expect 1 'failing.ad:[0-9]+: sq, compiled: value is 9.*expected 10' '' --test failing.ad
+expect 1 'failing.ad:[0-9]+: sq, compiled: value is 9.*expected 10' '' --test --engine=eval,c failing.ad
 expect 0 '^2 passed, 0 failed$' '' --test --within=0.2 failing.ad
 CC=no-such-compiler; export CC
-expect 1 'no C compiler was found' '' --test failing.ad
+expect 1 'no C compiler was found' '' --test --engine=eval,c failing.ad
 unset CC
-expect 0 'graph_grad +compiled.*ok' '' --check graph.ad
+expect 0 'graph_grad +compiled.*ok' '' --check --engine=c graph.ad
+expect 0 'graph_grad +(compiled|by LLVM) .*ok' '' --check graph.ad
+expect 2 '' '--engine cannot be .foo.; choose one of: eval, c, llvm' --test --engine=eval,foo graph.ad
+expect 2 '' '--run takes one --engine' --run graph --engine=eval,c graph.ad x=1 w=1
 expect 0 'graph_grad +differences +3 .*ok' '' --check graph.ad
 expect 0 'graph_grad +forward and reverse.*ok' '' --check graph.ad
 expect 0 '^graph_grad ' '' --stats graph.ad

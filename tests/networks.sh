@@ -7,6 +7,7 @@ adc=$1 scratch=$2
 examples=$(cd "$(dirname "$0")/../examples" && pwd)
 mkdir -p "$scratch"
 passed=0 failed=0
+if "$adc" --version | grep -q '^with LLVM'; then engines=c,llvm; else engines=c; fi
 
 # check WHAT COMMAND...: the command succeeds; its output is shown when it does not
 check() {
@@ -21,7 +22,7 @@ check() {
 }
 
 for model in "$examples"/networks/*.ad; do
-    check "$model: --check" "$adc" --check "$model"
+    check "$model: --check" "$adc" --check --engine=$engines "$model"
 done
 
 # train REAL CC CFLAGS: at least 28 of the 30 flowers that were held back are recognised
