@@ -23,7 +23,7 @@ static const Fn *named(Context *ctx, const Fn *fn)
 static EngineCode *code_of(Check *check, const Fn *fn)
 {
     Context *ctx = check->ctx;
-    Fn *final = pass_finish(ctx, named(ctx, fn));
+    Fn *final = pass_finish(ctx, fn_strip_binds(ctx, named(ctx, fn)));
     EngineCode *code = engine_lower(ctx, check->module->source, &final, 1);
     if (engine_cost(code, 0) < WORTH_COMPILING || !engine_load(ctx, code, ENGINE_JIT, CALLS)) return NULL;
     vec_push(ctx->arena, &check->loaded, code);
