@@ -30,11 +30,13 @@ static EngineCode *code_of(Check *check, const Fn *fn)
     return code;
 }
 
-/* Once per function.  C functions of floats cannot be called with doubles. */
+/* Once per function; halves of a split are left to the evaluator.  C functions of floats cannot be called with doubles. */
 static EngineCode *helper_of(Check *check, const Fn *fn, bool is_float)
 {
     static char none;
-    if (!(check->engines & (ENGINE_LLVM | ENGINE_JIT)) || !fn->results.count || (is_float && externs_called(check->ctx, fn))) return NULL;
+    bool whole = fn->results.count && fn_input_count(fn) == fn->params.count && fn_output_count(fn) == fn->results.count;
+    if (!whole || !(check->engines & (ENGINE_LLVM | ENGINE_JIT)) || (is_float && externs_called(check->ctx, fn)))
+        return NULL;
     if (!check->helpers) check->helpers = map_new(check->ctx->arena);
     void *known = map_get(check->helpers, fn);
     if (!known) {
