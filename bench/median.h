@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ROUNDS = 101 };
+enum { ROUNDS = 101, ROUNDS_LEAST = 5 };
+static const double seconds_most = 1.5;                     /* after that, no more rounds */
 
 static double seconds(void)
 {
@@ -32,16 +33,18 @@ static double median(double *values, int count)
 static void time_in_turns(void (*first)(int calls), void (*second)(int calls), int calls)
 {
     double first_times[ROUNDS], second_times[ROUNDS];
+    int rounds = 0;
     first(calls), second(calls);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (const double begin = seconds(); rounds < ROUNDS; rounds++) {
         const double start = seconds();
+        if (rounds >= ROUNDS_LEAST && start - begin > seconds_most) break;
         first(calls);
         const double between = seconds();
         second(calls);
-        first_times[round] = between - start;
-        second_times[round] = seconds() - between;
+        first_times[rounds] = between - start;
+        second_times[rounds] = seconds() - between;
     }
-    printf("%.9g %.9g\n", median(first_times, ROUNDS) / calls, median(second_times, ROUNDS) / calls);
+    printf("%.9g %.9g\n", median(first_times, rounds) / calls, median(second_times, rounds) / calls);
 }
 
 #endif

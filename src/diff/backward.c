@@ -236,10 +236,31 @@ static bool is_costly(const Node *n)
     }
 }
 
+enum { TAPE_MOST = 1 << 21 };                               /* elements of what is kept only to be faster */
+
 typedef struct {
     Map *carried, *varying;                                 /* depends on a carry; on a carry or the index */
     Map *body;                                              /* nodes of the forward body */
+    Map *primal;                                            /* depends on no adjoint */
 } Tape;
+
+static bool is_primal_param(const Body *b, const Node *n)
+{
+    bool primal = n == b->index;
+    for (int k = 0; k < b->carries && !primal; k++)
+        primal = n == b->carry[k];
+    for (int k = 0; k < b->captures && !primal; k++)
+        primal = n == b->capture[k];
+    return primal;
+}
+
+static bool is_primal(const Body *b, const Tape *t, const Node *n)
+{
+    bool primal = n->op != OP_param || is_primal_param(b, n);
+    for (int i = 0; i < n->operand_count && primal; i++)
+        primal = map_get(t->primal, n->operands[i]) != NULL;
+    return primal;
+}
 
 static void mark_tape(const Body *b, Tape *t, const NodeList *nodes)
 {
@@ -250,6 +271,8 @@ static void mark_tape(const Body *b, Tape *t, const NodeList *nodes)
     map_put(t->varying, b->index, b->index);
     for (int k = 0; k < nodes->count; k++) {
         Node *n = nodes->at[k];
+        if (is_primal(b, t, n))
+            map_put(t->primal, n, n);
         for (int i = 0; i < n->operand_count; i++) {
             if (map_get(t->carried, n->operands[i]))
                 map_put(t->carried, n, n);
@@ -270,11 +293,23 @@ static bool is_small_part(const Tape *t, const Node *n)
     return false;
 }
 
+/* What the forward loop does not compute for itself, but nearly: the tape of an inner loop, so that this does not run again, and
+ * a slope with the exponential of its function. */
+static bool shares_work(const Body *b, const Tape *t, const Node *n)
+{
+    if (!map_get(t->primal, n) || n->type->count > TAPE_MOST / b->region->attr[0])
+        return false;
+    if (n->op != OP_sigmoid_slope)
+        return n->op == OP_result;
+    Node *function = node_unary(b->ctx, OP_sigmoid, n->operands[0]);
+    return map_get(t->body, function) != NULL;
+}
+
 static bool is_saved(const Body *b, const Tape *t, const Node *n, bool same_index)
 {
     if (n->op == OP_param)
         return n != b->index && map_get(t->carried, n);
-    if (!map_get(t->body, n))
+    if (!map_get(t->body, n) && !shares_work(b, t, n))
         return false;
     if (map_get(t->carried, n))
         return is_costly(n) || is_small_part(t, n);
@@ -303,7 +338,7 @@ static Nodes find_saved(const Body *b, Node *const *results, int count, bool sam
     Nodes saved = { 0 };
     NodeList nodes = { 0 };
     ArenaMark mark = arena_mark(ctx->scratch);
-    Tape t = { map_new(ctx->scratch), map_new(ctx->scratch), map_new(ctx->scratch) };
+    Tape t = { map_new(ctx->scratch), map_new(ctx->scratch), map_new(ctx->scratch), map_new(ctx->scratch) };
     Map *reached = map_new(ctx->scratch);
     nodes_reaching(ctx, results, count, ctx->scratch, &nodes);
     mark_tape(b, &t, &nodes);
