@@ -132,12 +132,17 @@ static void load_import(Loader *, const Decl *, Str from);
 static void declare(Loader *l, const Decl *d, Str path)
 {
     Env *env = l->env;
+    bool is_main = l->open.count == 1;                      /* what an imported file exports and tests is its own affair */
     switch (d->kind) {
     case DECL_CONST: declare_constant(env, d); break;
-    case DECL_FN: declare_function(env, d, false, l->open.count == 1); break;
+    case DECL_FN: declare_function(env, d, false, is_main); break;
     case DECL_IMPORT: load_import(l, d, path); break;
-    case DECL_EXPORT: vec_push(env->ctx->arena, &env->exports, d); break;
-    case DECL_TEST: vec_push(env->ctx->arena, &env->tests, d); break;
+    case DECL_EXPORT:
+        if (is_main) vec_push(env->ctx->arena, &env->exports, d);
+        break;
+    case DECL_TEST:
+        if (is_main) vec_push(env->ctx->arena, &env->tests, d);
+        break;
     case DECL_EXTERN: declare_extern_function(env, d); break;
     case DECL_DERIVATIVE: vec_push(env->ctx->arena, &env->derivatives, d); break;
     }
