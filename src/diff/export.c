@@ -21,40 +21,44 @@ typedef struct {
 static const char *const kind_name[] = { "", "grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "split" };
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
-/* One message per transform: the names that follow collide for the same reason. */
-static void name_taken(Work *w, Str name, const char *made, const char *there)
-{
-    if (!w->failed)
-        error_at(w->ctx, w->t->span, "%s makes %s '%s', and there is %s of this name already",
-                 kind_name[w->t->kind], made, name, there);
-    w->failed = true;
-}
-
-/* The gradients of a split are no outputs of its first function. */
-static void claim(Work *w, Str name, const char *made)
+static bool is_taken(const Work *w, Str name)
 {
     for (int k = 0; k < w->fn->params.count; k++)
         if (w->fn->params.at[k].name == name)
-            name_taken(w, name, made, "an input");
-    for (int k = 0; k < w->fn->results.count; k++)
+            return true;
+    for (int k = 0; k < w->fn->results.count; k++)          /* the gradients of a split are no outputs of its first function */
         if (w->fn->results.at[k].name == name && w->fn->results.at[k].is_gradient == (w->t->kind == TRANSFORM_SPLIT))
-            name_taken(w, name, made, "an output");
+            return true;
+    return false;
+}
+
+/* A name that a transform inside has made already gets a number: x_tangent, x_tangent2.  One that the function itself
+ * has is refused, once for each transform: the names that follow collide for the same reason. */
+static Str claim(Work *w, Str name, const char *made)
+{
+    Str wanted = name;
+    for (int n = 2; w->t->inner && is_taken(w, name); n++)
+        name = str_format(w->ctx, "%s%d", wanted, n);
+    if (is_taken(w, name) && !w->failed) {
+        error_at(w->ctx, w->t->span, "%s makes %s '%s', and the function has this name already", kind_name[w->t->kind],
+                 made, name);
+        w->failed = true;
+    }
+    return name;
 }
 
 static Node *add_param(Work *w, const Type *type, Str of, const char *suffix)
 {
-    Str name = str_format(w->ctx, "%s%s", of, suffix);
+    Str name = claim(w, str_format(w->ctx, "%s%s", of, suffix), "an input");
     Param p = { .name = name, .node = node_param(w->ctx, name, type, w->t->span),
                 .is_seed = w->t->kind == TRANSFORM_SPLIT };
-    claim(w, name, "an input");
     vec_push(w->ctx->arena, &w->fn->params, p);
     return p.node;
 }
 
 static void add_result(Work *w, Str name, Node *node, bool accumulate)
 {
-    Result r = { .name = name, .node = node, .accumulate = accumulate, .is_gradient = w->t->kind == TRANSFORM_SPLIT };
-    claim(w, name, "an output");
+    Result r = { .name = claim(w, name, "an output"), .node = node, .accumulate = accumulate, .is_gradient = w->t->kind == TRANSFORM_SPLIT };
     vec_push(w->ctx->arena, &w->fn->results, r);
 }
 
