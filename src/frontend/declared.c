@@ -182,7 +182,7 @@ static void add_rule_param(Frame *frame, Fn *rule, Name name, Elem elem)
 {
     Context *ctx = frame->env->ctx;
     Node *n = node_param(ctx, name.text, type_scalar(ctx, elem), name.span);
-    vec_push(ctx->arena, &rule->params, ((Param){ name.text, n, elem == ELEM_REAL }));
+    vec_push(ctx->arena, &rule->params, ((Param){ .name = name.text, .node = n, .is_param = elem == ELEM_REAL }));
     frame_bind(frame, name.text, BINDING_ARGUMENT, value_of(n, name.span), name.span);
 }
 

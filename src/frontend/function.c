@@ -114,7 +114,7 @@ static bool body_arguments(Frame *frame, const Function *f, Instance *made, Fn *
         bool is_param = type && type->elem == ELEM_REAL && (p->is_param || !has_param);
         made->by_argument[k] = is_differentiated(frame, p->name.text);
         good &= n != NULL;
-        vec_push(ctx->arena, &fn->params, ((Param){ p->name.text, n, is_param }));
+        vec_push(ctx->arena, &fn->params, ((Param){ .name = p->name.text, .node = n, .is_param = is_param }));
     }
     for (int k = 0; k < params->count; k++)                 /* afterwards: a type does not see the arguments */
         frame_bind(frame, params->at[k].name.text, BINDING_ARGUMENT,

@@ -208,7 +208,7 @@ static void put_condition_call(Printer *p, const Printer *inner, Node *condition
         text_printf(p->out, "%s%s", fn->params.count ? ", " : "", inner->name[n->id]);
         bool is_own = k <= carries;                         /* what a capture is called depends on who captured it first */
         Str stem = is_own && n->origin.name ? print_name_stem(ctx, n->origin.name) : NULL;
-        vec_push(ctx->arena, &fn->params, ((Param){ print_take_name(&taker, stem, "x"), n, false }));
+        vec_push(ctx->arena, &fn->params, ((Param){ .name = print_take_name(&taker, stem, "x"), .node = n }));
     }
     text_put(p->out, ")");
     vec_push(ctx->arena, &fn->results, ((Result){ .name = str_intern(ctx, "holds"), .node = condition }));
