@@ -6,9 +6,9 @@
 
 enum { PARAMETERS = 10, PACKED = 55, SAMPLES = 40, ITERATIONS = 8 };
 
-/* Normal equations; two of them, because a function's outputs must not be its inputs. */
+/* Normal equations, J'J before J'r; two of them, because a function's outputs must not be its inputs. */
 typedef struct Normal {
-    real jtj[PACKED], jtr[PARAMETERS];
+    real sums[PACKED + PARAMETERS];
 } Normal;
 
 static real samples[SAMPLES][3];
@@ -40,13 +40,13 @@ static void read_samples(void)
 /* One step; the damping also holds the common scale of S and R, which the readings do not determine. */
 static void step(real *theta, const Normal *normal)
 {
-    const real *packed = normal->jtj;
+    const real *packed = normal->sums;
     real a[PARAMETERS * PARAMETERS], x[PARAMETERS];
 
     for (int i = 0; i < PARAMETERS; i++) {
         for (int j = i; j < PARAMETERS; j++) a[i * PARAMETERS + j] = *packed++;
         a[i * PARAMETERS + i] += (real)0.01;
-        x[i] = normal->jtr[i];
+        x[i] = normal->sums[PACKED + i];
     }
     solve_symmetric(a, x, PARAMETERS);
     for (int i = 0; i < PARAMETERS; i++) theta[i] -= x[i];
@@ -69,15 +69,15 @@ int main(void)
             magnetometer_row(theta, samples[k], &r, row);
             board_stop("magnetometer_row");
             board_start();
-            magnetometer_accumulate(normal->jtj, normal->jtr, row, r, next->jtj, next->jtr);
+            magnetometer_accumulate(normal->sums, row, r, next->sums);
             board_stop("magnetometer_accumulate");
             next = normal;
             normal = filled;
         }
         if (iteration == 0) {
             board_report("row", row, PARAMETERS);
-            board_report("jtj", normal->jtj, PACKED);
-            board_report("jtr", normal->jtr, PARAMETERS);
+            board_report("jtj", normal->sums, PACKED);
+            board_report("jtr", normal->sums + PACKED, PARAMETERS);
         }
         step(theta, normal);
     }

@@ -22,6 +22,19 @@ Str source_place(Context *ctx, Span span)
 
 static bool ends_statement(char c) { return c == ';' || c == '{' || c == '}'; }
 
+/* Where a text begins that was cut in the middle of a line: behind the line, if it is a comment there. */
+static int behind_comment(const char *text, int begin, int end)
+{
+    int line = begin;
+    while (line > 0 && text[line - 1] != '\n')
+        line--;
+    if (!memchr(text + line, '#', (size_t)(begin - line)))
+        return begin;
+    while (begin < end && text[begin] != '\n')
+        begin++;
+    return begin;
+}
+
 /* The statement around the span: between the nearest ; { or }, without comments, on one line. */
 static Str statement_text(Context *ctx, Span span)
 {
@@ -29,6 +42,7 @@ static Str statement_text(Context *ctx, Span span)
     int begin = span.begin, end = span.begin;
     while (begin > 0 && !ends_statement(text[begin - 1]) && span.begin - begin < 4 * STATEMENT_MAX)
         begin--;
+    begin = behind_comment(text, begin, span.begin);
     while (end < span.source->length && !ends_statement(text[end]))
         end++;
     Text t = { .arena = ctx->arena };

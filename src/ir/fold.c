@@ -638,6 +638,74 @@ static Node *einsum_hoist(Context *ctx, const Einsum *e, int i)
     return NULL;
 }
 
+/* iota(n) in this shape: counts elements in row-major order. */
+static bool counts_elements(const Node *x, int64_t n)
+{
+    while (x->op == OP_reshape)
+        x = x->operands[0];
+    return x->op == OP_iota && x->type->count == n;
+}
+
+/* real[n, shape] with a 1 in row k at element k of the shape, as Jacobians start from. */
+static bool is_identity(const Node *x)
+{
+    const Node *same = is_op(x, OP_real) ? x->operands[0] : x;
+    if (!is_op(same, OP_eq) || x->type->rank < 2 || type_size(x->type, 0) * type_size(x->type, 0) != x->type->count)
+        return false;
+    const Node *part[2] = { same->operands[0], same->operands[1] };
+    int64_t n = type_size(x->type, 0);
+    for (int k = 0; k < 2; k++)
+        if (part[k]->op == OP_expand)
+            part[k] = part[k]->operands[0];
+    int row = part[0]->type->rank == x->type->rank && type_size(part[0]->type, 0) == n ? 0 : 1;
+    const Type *t = part[row]->type, *element = part[1 - row]->type;
+    bool rows = t->rank == x->type->rank && type_size(t, 0) == n;
+    bool columns = element->rank < x->type->rank || type_size(element, 0) == 1;
+    return n > 1 && rows && columns && counts_elements(part[0], n) && counts_elements(part[1], n);
+}
+
+/* Labels from..to of identity i are summed with axes of the other operand: then it only gives them the name of its other
+ * label. */
+static Node *einsum_rename(Context *ctx, const Einsum *e, int i, int from, int to, int name)
+{
+    const int *with = e->labels[1 - i], rank = e->rank[1 - i];
+    int perm[RANK_MAX], n = 0;
+    Einsum rest = { .count = 1, .out_rank = e->out_rank };
+    if (occurrences(with, rank, name) || !occurrences(e->out, e->out_rank, name))
+        return NULL;
+    for (int k = from; k < to; k++) {
+        int label = e->labels[i][k];
+        if (occurrences(with, rank, label) != 1 || occurrences(e->out, e->out_rank, label))
+            return NULL;
+        for (int j = 0; j < rank; j++)
+            if (with[j] == label)
+                perm[n++] = j;
+    }
+    int64_t sizes[RANK_MAX] = { type_size(e->xs[i]->type, 0) };
+    rest.labels[0][rest.rank[0]++] = name;
+    for (int j = 0; j < rank; j++) {
+        if (occurrences(e->labels[i] + from, to - from, with[j]))
+            continue;
+        perm[n++] = j;
+        sizes[rest.rank[0]] = type_size(e->xs[1 - i]->type, j);
+        rest.labels[0][rest.rank[0]++] = with[j];
+    }
+    Node *moved = node_permute(ctx, e->xs[1 - i], perm);
+    rest.xs[0] = node_reshape(ctx, moved, type_sized(ctx, ELEM_REAL, rest.rank[0], sizes));
+    memcpy(rest.out, e->out, sizeof rest.out);
+    return einsum_close(ctx, &rest);
+}
+
+/* A sum with an identity: what is not on its diagonal is no term at all, as in every derivative. */
+static Node *einsum_identity(Context *ctx, const Einsum *e, int i)
+{
+    if (e->count != 2 || !is_identity(e->xs[i]))
+        return NULL;
+    int rank = e->rank[i];
+    Node *y = einsum_rename(ctx, e, i, 1, rank, e->labels[i][0]);
+    return y || rank > 2 ? y : einsum_rename(ctx, e, i, 0, 1, e->labels[i][1]);
+}
+
 static Node *fold_einsum(Context *ctx, const Type *type, int count, Node *const *xs, const int64_t *attr)
 {
     Einsum e = einsum_open(type, count, xs, attr);
@@ -654,7 +722,8 @@ static Node *fold_einsum(Context *ctx, const Type *type, int count, Node *const 
     if (changed)
         return einsum_close(ctx, &e);
     for (int i = 0; i < count; i++) {
-        Node *y = einsum_hoist(ctx, &e, i);
+        Node *y = repeats ? NULL : einsum_identity(ctx, &e, i);
+        y = y ? y : einsum_hoist(ctx, &e, i);
         if (y)
             return y;
     }

@@ -44,6 +44,7 @@ COUNTED_LIBM(log)
 COUNTED_LIBM(sin)
 COUNTED_LIBM(cos)
 COUNTED_LIBM(tanh)
+COUNTED_LIBM(log1p)
 static inline Counted fabsf(Counted x) { return fabs(x.value); }
 static inline bool isnan(Counted x) { return x.value != x.value; }
 static inline bool isfinite(Counted x) { return x.value - x.value == 0; }
