@@ -5,6 +5,7 @@
  * independent terms, a map), it runs over the same index as the loop itself and needs no tape.
  * The forward loop is made again with the stacks added; passes merge it with the original, whose index it shares. */
 #include "region.h"
+#include "saved.h"
 
 #include <string.h>
 
@@ -222,98 +223,48 @@ static void sweep_body(Backward *w, const bool *wanted)
 }
 
 /* ---- the tape ------------------------------------------------------------------------------------------------------- */
-/* Worth a place on the tape rather than doing it again: library calls, contractions, inner regions. */
-static bool is_costly(const Node *n)
-{
-    switch (n->op) {
-    case OP_call: case OP_einsum: case OP_result: case OP_prod: case OP_recurrence: case OP_sum: case OP_max_reduce: case OP_min_reduce:
-        return true;
-    case OP_relu: case OP_clamp: case OP_sign: case OP_abs: case OP_min: case OP_max:
-        return false;
-    default:
-        return op_info[n->op].class == CLASS_ELEMENTWISE && strchr(op_info[n->op].kernel, '(')
-            && n->type->elem == ELEM_REAL;
-    }
-}
-
 enum { TAPE_MOST = 1 << 21 };                               /* elements of what is kept only to be faster */
 
 typedef struct {
-    Map *carried, *varying;                                 /* depends on a carry; on a carry or the index */
+    NodeList nodes;                                         /* what the results are computed from */
+    bool *carried, *varying;                                /* by place: depends on a carry; on a carry or the index */
+    bool *primal;                                           /* by place: depends on no adjoint */
     Map *body;                                              /* nodes of the forward body */
-    Map *primal;                                            /* depends on no adjoint */
 } Tape;
 
-static bool is_primal_param(const Body *b, const Node *n)
+static bool is_carry(const Body *b, const Node *n)
 {
-    bool primal = n == b->index;
-    for (int k = 0; k < b->carries && !primal; k++)
-        primal = n == b->carry[k];
-    for (int k = 0; k < b->captures && !primal; k++)
-        primal = n == b->capture[k];
-    return primal;
-}
-
-static bool is_primal(const Body *b, const Tape *t, const Node *n)
-{
-    bool primal = n->op != OP_param || is_primal_param(b, n);
-    for (int i = 0; i < n->operand_count && primal; i++)
-        primal = map_get(t->primal, n->operands[i]) != NULL;
-    return primal;
-}
-
-static void mark_tape(const Body *b, Tape *t, const NodeList *nodes)
-{
-    for (int k = 0; k < b->carries; k++) {
-        map_put(t->carried, b->carry[k], b->carry[k]);
-        map_put(t->varying, b->carry[k], b->carry[k]);
-    }
-    map_put(t->varying, b->index, b->index);
-    for (int k = 0; k < nodes->count; k++) {
-        Node *n = nodes->at[k];
-        if (is_primal(b, t, n))
-            map_put(t->primal, n, n);
-        for (int i = 0; i < n->operand_count; i++) {
-            if (map_get(t->carried, n->operands[i]))
-                map_put(t->carried, n, n);
-            if (map_get(t->varying, n->operands[i]))
-                map_put(t->varying, n, n);
-        }
-    }
-}
-
-/* A small part of a large carried array: the part is kept, not the array. */
-static bool is_small_part(const Tape *t, const Node *n)
-{
-    enum { SMALL = 8 };
-    for (int i = 0; i < n->operand_count; i++)
-        if (map_get(t->carried, n->operands[i]) && n->operands[i]->type->count > SMALL
-            && 2 * n->type->count <= n->operands[i]->type->count)
-            return !node_is_region(n);
+    for (int k = 0; k < b->carries; k++)
+        if (b->carry[k] == n)
+            return true;
     return false;
 }
 
-/* What the forward loop does not compute for itself, but nearly: the tape of an inner loop, so that this does not run again, and
- * a slope with the exponential of its function. */
-static bool shares_work(const Body *b, const Tape *t, const Node *n)
+static bool is_capture(const Body *b, const Node *n)
 {
-    if (!map_get(t->primal, n) || n->type->count > TAPE_MOST / b->region->attr[0])
-        return false;
-    if (n->op != OP_sigmoid_slope)
-        return n->op == OP_result;
-    Node *function = node_unary(b->ctx, OP_sigmoid, n->operands[0]);
-    return map_get(t->body, function) != NULL;
+    for (int k = 0; k < b->captures; k++)
+        if (b->capture[k] == n)
+            return true;
+    return false;
 }
 
-static bool is_saved(const Body *b, const Tape *t, const Node *n, bool same_index)
+static void mark_tape(const Body *b, Tape *t)
 {
-    if (n->op == OP_param)
-        return n != b->index && map_get(t->carried, n);
-    if (!map_get(t->body, n) && !shares_work(b, t, n))
-        return false;
-    if (map_get(t->carried, n))
-        return is_costly(n) || is_small_part(t, n);
-    return map_get(t->varying, n) && !same_index && is_costly(n);
+    t->carried = NEW_ARRAY(b->ctx->scratch, bool, t->nodes.count + 1);
+    t->varying = NEW_ARRAY(b->ctx->scratch, bool, t->nodes.count + 1);
+    t->primal = NEW_ARRAY(b->ctx->scratch, bool, t->nodes.count + 1);
+    for (int k = 0; k < t->nodes.count; k++) {
+        const Node *n = t->nodes.at[k];
+        t->carried[k] = n->op == OP_param && is_carry(b, n);
+        t->varying[k] = t->carried[k] || n == b->index;
+        t->primal[k] = n->op != OP_param || t->varying[k] || is_capture(b, n);
+        for (int i = 0; i < n->operand_count; i++) {
+            int place = node_place(&t->nodes, n->operands[i]);
+            t->carried[k] |= t->carried[place];
+            t->varying[k] |= t->varying[place];
+            t->primal[k] &= t->primal[place];
+        }
+    }
 }
 
 static void mark_body(const Body *b, Tape *t)
@@ -321,6 +272,7 @@ static void mark_body(const Body *b, Tape *t)
     Context *ctx = b->ctx;
     NodeList nodes = { 0 };
     Nodes roots = { 0 };
+    t->body = map_new(ctx->scratch);
     for (int k = 0; k < b->carries + b->stacks; k++)
         vec_push(ctx->scratch, &roots, b->values[0][k]);
     if (b->condition)
@@ -330,32 +282,59 @@ static void mark_body(const Body *b, Tape *t)
         map_put(t->body, nodes.at[k], nodes.at[k]);
 }
 
-/* The forward values that the results read, as far down as they are not computed again: from the results down, a saved
- * value ends the walk. */
+/* What the forward loop does not compute for itself, but nearly: the tape of an inner loop, so that this does not run again, and
+ * a slope with the exponential of its function. */
+static bool shares_work(const Body *b, const Tape *t, int k)
+{
+    const Node *n = t->nodes.at[k];
+    if (!t->primal[k] || n->type->count > TAPE_MOST / b->region->attr[0])
+        return false;
+    if (n->op != OP_sigmoid_slope)
+        return n->op == OP_result;
+    Node *function = node_unary(b->ctx, OP_sigmoid, n->operands[0]);
+    return map_get(t->body, function) != NULL;
+}
+
+/* What the results are computed from by itself is done in the backward loop alone; what does not vary is done before. */
+static Value value_of(const Body *b, const Tape *t, int k, bool same_index)
+{
+    Node *n = t->nodes.at[k];
+    Value v = { .size = n->type->count };
+    if (!t->varying[k] || n == b->index)
+        return v;
+    if (n->op == OP_param) {
+        v.kind = VALUE_COSTLY;
+        return v;
+    }
+    bool state_only = b->region->attr[2] == 1;
+    bool forward = map_get(t->body, n) || (!state_only && shares_work(b, t, k));
+    v.kind = VALUE_CHEAP;
+    v.unsavable = !forward || node_is_region(n);
+    if (forward && !state_only && value_is_costly(n) && (t->carried[k] || !same_index))
+        v.kind = VALUE_COSTLY;
+    return v;
+}
+
+/* The forward values that the results read and that are not computed again. */
 static Nodes find_saved(const Body *b, Node *const *results, int count, bool same_index)
 {
     Context *ctx = b->ctx;
     Nodes saved = { 0 };
-    NodeList nodes = { 0 };
     ArenaMark mark = arena_mark(ctx->scratch);
-    Tape t = { map_new(ctx->scratch), map_new(ctx->scratch), map_new(ctx->scratch), map_new(ctx->scratch) };
-    Map *reached = map_new(ctx->scratch);
-    nodes_reaching(ctx, results, count, ctx->scratch, &nodes);
-    mark_tape(b, &t, &nodes);
+    Tape t = { .body = NULL };
+    nodes_reaching(ctx, results, count, ctx->scratch, &t.nodes);
+    mark_tape(b, &t);
     mark_body(b, &t);
+    Value *values = NEW_ARRAY(ctx->scratch, Value, t.nodes.count + 1);
+    for (int k = 0; k < t.nodes.count; k++)
+        values[k] = value_of(b, &t, k, same_index);
     for (int k = 0; k < count; k++)
-        map_put(reached, results[k], results[k]);
-    for (int k = nodes.count - 1; k >= 0; k--) {
-        Node *n = nodes.at[k];
-        if (!map_get(reached, n))
-            continue;
-        if (is_saved(b, &t, n, same_index)) {
-            vec_push(ctx->arena, &saved, n);
-            continue;
-        }
-        for (int i = 0; i < n->operand_count; i++)
-            map_put(reached, n->operands[i], n->operands[i]);
-    }
+        values[node_place(&t.nodes, results[k])].needed = true;
+    if (values_choose(ctx, &t.nodes, values))
+        internal_error(ctx, "a loop has a value that can be neither saved nor computed again");
+    for (int k = t.nodes.count - 1; k >= 0; k--)
+        if (values[k].saved)
+            vec_push(ctx->arena, &saved, t.nodes.at[k]);
     arena_release(ctx->scratch, mark);
     return saved;
 }

@@ -3,7 +3,7 @@
  * A transform takes a function and gives a function: the same params and results first, then its own, in the order
  * and with the names that the contract states.  So transforms nest by being applied from the inside out.  What is
  * asked for must exist: unknown, ambiguous and colliding names are refused here, with a place. */
-#include "rules.h"
+#include "nest.h"
 
 #include <string.h>
 
@@ -518,6 +518,20 @@ static Fn *apply_all(Context *ctx, const ExportSpec *e, Fn *fn, int depth, Str *
     return fn;
 }
 
+/* Is there a reverse sweep in it?  Only that needs checkpoints. */
+static bool goes_backwards(Context *ctx, const Transform *t, const Fn *fn)
+{
+    NodeList nodes = { 0 };
+    bool found = false;
+    for (; t; t = t->inner)
+        found |= t->kind != TRANSFORM_NONE && t->kind != TRANSFORM_JVP;
+    fn_nodes(ctx, fn, ctx->arena, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        found |= nodes.at[k]->op == OP_grad || nodes.at[k]->op == OP_hessian || nodes.at[k]->op == OP_hvp
+              || nodes.at[k]->op == OP_jacobian;
+    return found;
+}
+
 Fn *diff_export(Context *ctx, Module *module, const ExportSpec *e)
 {
     int depth, errors = ctx->error_count;
@@ -526,6 +540,8 @@ Fn *diff_export(Context *ctx, Module *module, const ExportSpec *e)
     Str doc = inner->function;
     if (!source)
         return NULL;
+    if (goes_backwards(ctx, e->transform, source))
+        source = nest_fn(ctx, source, e->plans);
     Fn *fn = diff_expand(ctx, source);
     if (ctx->error_count == errors)
         fn = apply_all(ctx, e, fn, depth, &doc);

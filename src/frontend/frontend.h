@@ -34,6 +34,7 @@ typedef struct ExportSpec {
     SplitPair *pair; int part;                              /* of a split: which of its functions; else NULL */
     Transform *transform;                                   /* kind NONE: the function itself */
     Vec(Str) select; Vec(Span) select_spans;                /* `-> (w_grad, loss)`; empty: all */
+    const struct LoopPlan *plans;                           /* how its loops are nested (diff/nest.h); NULL: as written */
     bool implied;                                           /* not written by the user: the file has no export */
 } ExportSpec;
 

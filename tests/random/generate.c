@@ -278,6 +278,8 @@ static void for_loop(int level)
     indent(level);
     printf("for i%d in 0..", number);
     int most = put_end();
+    if (chance(30))
+        printf(" checkpoint(%d)", 1 + pick(3));
     printf(" {\n");
     variables[variable_count++] = (Variable){ INDEX, number, false, false, most > 0 ? most : 0 };
     block(level + 1);
@@ -409,6 +411,9 @@ static void put_exports(uint64_t seed)
     printf("export f%llu; export f%llu_t = ", (unsigned long long)seed, (unsigned long long)seed);
     printf(forms[pick(FORMS)], (unsigned long long)seed);
     printf(";\n");
+    if (chance(30))
+        printf("export f%llu_a, f%llu_b = split(f%llu);\n", (unsigned long long)seed, (unsigned long long)seed,
+               (unsigned long long)seed);
 }
 
 int main(int argc, char **argv)
