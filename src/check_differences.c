@@ -65,7 +65,7 @@ static int new_param(const Derivative *d, Str stem, const char *suffix)
 {
     size_t length = strlen(stem);
     for (int k = d->inner->params.count; k < d->fn->params.count; k++) {
-        const char *name = d->fn->params.at[k].name;
+        const char *name = d->fn->params.at[k].contract;
         if (strncmp(name, stem, length) == 0 && strcmp(name + length, suffix) == 0) return k;
     }
     return -1;
@@ -74,7 +74,7 @@ static int new_param(const Derivative *d, Str stem, const char *suffix)
 static int new_result(const Derivative *d, const char *name)
 {
     for (int k = d->inner->results.count; k < d->fn->results.count; k++)
-        if (strcmp(d->fn->results.at[k].name, name) == 0) return k;
+        if (strcmp(d->fn->results.at[k].contract, name) == 0) return k;
     return -1;
 }
 
@@ -189,9 +189,9 @@ static double hessian_product(Check *check, const Derivative *d, const Point *po
             if (k < 0) continue;
             int up = -1, uq = -1;
             for (int r = first; r < d->base->results.count; r++) {
-                if (d->base->results.at[r].name == str_format(check->ctx, "%s_grad", d->inner->params.at[p].name))
+                if (d->base->results.at[r].contract == str_format(check->ctx, "%s_grad", d->inner->params.at[p].name))
                     up = r;
-                if (d->base->results.at[r].name == str_format(check->ctx, "%s_grad", d->inner->params.at[q].name))
+                if (d->base->results.at[r].contract == str_format(check->ctx, "%s_grad", d->inner->params.at[q].name))
                     uq = r;
             }
             if (up < 0 || uq < 0) internal_error(check->ctx, "a Hessian block without its gradients");
@@ -229,7 +229,7 @@ static double product(Check *check, const Derivative *d, const Point *point, con
         return sum;
     case TRANSFORM_HVP:
         for (int r = inner->results.count; r < d->base->results.count; r++) {
-            Str name = d->base->results.at[r].name;
+            Str name = d->base->results.at[r].contract;
             int stem = (int)strlen(name) - (int)strlen("_grad");
             k = new_result(d, str_format(check->ctx, "%.*s_hvp", stem, name));
             if (k >= 0) sum += check_dot(&results[k], &point->u[r]);

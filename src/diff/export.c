@@ -49,16 +49,17 @@ static Str claim(Work *w, Str name, const char *made)
 
 static Node *add_param(Work *w, const Type *type, Str of, const char *suffix)
 {
-    Str name = claim(w, str_format(w->ctx, "%s%s", of, suffix), "an input");
-    Param p = { .name = name, .node = node_param(w->ctx, name, type, w->t->span),
+    Str contract = str_format(w->ctx, "%s%s", of, suffix), name = claim(w, contract, "an input");
+    Param p = { .name = name, .contract = contract, .node = node_param(w->ctx, name, type, w->t->span),
                 .is_seed = w->t->kind == TRANSFORM_SPLIT };
     vec_push(w->ctx->arena, &w->fn->params, p);
     return p.node;
 }
 
-static void add_result(Work *w, Str name, Node *node, bool accumulate)
+static void add_result(Work *w, Str contract, Node *node, bool accumulate)
 {
-    Result r = { .name = claim(w, name, "an output"), .node = node, .accumulate = accumulate, .is_gradient = w->t->kind == TRANSFORM_SPLIT };
+    Result r = { .name = claim(w, contract, "an output"), .contract = contract, .node = node,
+                 .accumulate = accumulate, .is_gradient = w->t->kind == TRANSFORM_SPLIT };
     vec_push(w->ctx->arena, &w->fn->results, r);
 }
 

@@ -273,9 +273,10 @@ Node *node_rebuild(Context *, const Node *, Node *const *operands);
 
 /* ---- functions (fn.c) ---------------------------------------------------------------------------------------------- */
 /* is_param: `param`, or no param in the whole list and real.  is_seed, is_gradient: of a split, what its second function has.
- * on_tape: a part of the tape between the two functions of a split; these come last, in one order in both. */
-typedef struct { Str name; Node *node; bool is_param, is_seed, on_tape; } Param;
-typedef struct { Str name; Node *node; bool accumulate, is_gradient, on_tape; } Result;
+ * on_tape: a part of the tape between the two functions of a split; these come last, in one order in both.
+ * contract: the name by the contract of the transform that made it, of which `name` may have a number; NULL: not made. */
+typedef struct { Str name; Node *node; bool is_param, is_seed, on_tape; Str contract; } Param;
+typedef struct { Str name; Node *node; bool accumulate, is_gradient, on_tape; Str contract; } Result;
 
 /* One adjoint of one sweep, for --explain and --emit=dot: adjoint of `primal`, and the terms it was summed from. */
 typedef struct { const Node *consumer; int operand; Node *term; } AdjointTerm;
