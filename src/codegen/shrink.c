@@ -155,7 +155,7 @@ static const Formula *replace_load(Rewriter *r, const Formula *f, const Formula 
     if (use->forwarded)
         internal_error(r->lower->ctx, "code generator: a forwarded temporary is read before it is stored");
     const Formula *index = without_outer(r->lower, args[0], use->levels);
-    return formula_load(r->lower, f->buffer, index_shift(r->lower, index, -use->low));
+    return formula_load_at(r->lower, f->buffer, index_shift(r->lower, index, -use->low));
 }
 
 /* ---- forwarding ------------------------------------------------------------------------------------------------ */
