@@ -334,25 +334,58 @@ static const Formula *scatter_value(Lowering *lower, const Node *n, const Formul
     return read_element(lower, n->operands[1], index);
 }
 
+/* Different along this axis, whatever the other axes are: 0, 1, .. */
+static bool counts_along(const Node *x, int axis)
+{
+    int behind = x->type->rank - axis;
+    while (x->op == OP_expand) {
+        const Type *t = x->operands[0]->type;
+        if (behind > t->rank || type_size(t, -behind) != type_size(x->type, -behind))
+            return false;
+        x = x->operands[0];
+    }
+    if (x->op == OP_reshape && x->type->count == type_size(x->type, -behind))
+        x = x->operands[0];
+    else if (behind != 1)
+        return false;
+    return x->op == OP_iota && x->type->rank == 1;
+}
+
+/* No place is written twice. */
+static bool scatter_is_injective(const Node *n)
+{
+    const Type *t = n->operands[2]->type;
+    for (int axis = 0; axis < t->rank; axis++) {
+        bool counts = type_size(t, axis) == 1;
+        for (int k = 2; k < n->operand_count && !counts; k++)
+            counts = counts_along(n->operands[k], axis);
+        if (!counts)
+            return false;
+    }
+    return true;
+}
+
 /* The scatter itself, into what holds the base.  Where it could read what it has changed before, what it reads is stored
  * first. */
 static void scatter_onto(Lowering *lower, const Node *n, Buffer *out, Combine combine)
 {
     const Formula *index[RANK_MAX];
     const Type *t = n->operands[1]->type;
-    bool injective = n->operands[2]->type->rank == 0, safe = false;
+    bool injective = scatter_is_injective(n), safe = false;
     for (int attempt = 0; !safe; attempt++) {
         Nest nest = nest_new(lower, n);
         for (int k = 0; k < t->rank; k++)
             index[k] = nest_open(&nest, 0, type_size(t, k));
         const Formula *at = scatter_place(lower, n, index), *value = scatter_value(lower, n, index);
         Stmt *store = lower_store(lower, out, at, combine, value);
-        safe = schedule_is_safe(lower, out, store->index, injective, value)
-            && schedule_is_safe(lower, out, store->index, injective, store->index);
+        bool safe_value = schedule_is_safe(lower, out, store->index, injective, value);
+        bool safe_place = schedule_is_safe(lower, out, store->index, injective, store->index);
+        safe = safe_value && safe_place;
         if (!safe && attempt)
             internal_error(lower->ctx, "code generator: a scatter reads what it writes");
         for (int i = 1; !safe && i < n->operand_count; i++)
-            lower_materialise(lower, n->operands[i]);
+            if (i == 1 ? !safe_value : !safe_place)
+                lower_materialise(lower, n->operands[i]);
         if (!safe)
             continue;
         int barrier = lower->barrier;

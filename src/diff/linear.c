@@ -223,12 +223,25 @@ static Node *gather(Context *ctx, Node *x, int count, Node *const *indices, int 
     return rotate(ctx, y, indices[0]->type->rank, batch);
 }
 
+/* Each batch axis is indexed as well, by its own places: so the base is not moved, and can change in place. */
 static Node *scatter(Context *ctx, Op op, Node *base, int count, Node *const *indices, Node *source, int batch)
 {
-    Node *to = rotate(ctx, base, batch, count), *from = rotate(ctx, source, batch, indices[0]->type->rank);
-    Node *y = op == OP_index_add ? node_index_add(ctx, to, count, indices, from)
-                                 : node_index_set(ctx, to, count, indices, from);
-    return rotate(ctx, y, count, batch);
+    const Type *rows = indices[0]->type;
+    const Type *all = type_concat(ctx, ELEM_INT, type_make(ctx, ELEM_INT, batch, base->type->dim), rows);
+    Node *places[RANK_MAX];
+    for (int k = 0; k < batch + count; k++) {
+        if (k >= batch) {
+            places[k] = node_expand(ctx, indices[k - batch], all);
+            continue;
+        }
+        int64_t sizes[RANK_MAX];
+        for (int a = 0; a < all->rank; a++)
+            sizes[a] = a == k ? type_size(all, k) : 1;
+        Node *own = node_reshape(ctx, node_iota(ctx, type_size(all, k)), type_sized(ctx, ELEM_INT, all->rank, sizes));
+        places[k] = node_expand(ctx, own, all);
+    }
+    return op == OP_index_add ? node_index_add(ctx, base, batch + count, places, source)
+                              : node_index_set(ctx, base, batch + count, places, source);
 }
 
 static Node *batch_zero(Context *ctx, const Node *like, int batch, const Type *shape)

@@ -220,6 +220,7 @@ typedef struct IntRange {
     bool is_exact;                                          /* both ends are reached */
 } IntRange;
 IntRange int_range(const Env *, const Node *);              /* of a scalar int; at worst that of int32 */
+bool int_is_idle(const Env *, const Node *);                /* made of an index of a loop that never runs */
 IntRange difference_range(const Env *, const Node *end, const Node *begin);
 /* How often a loop runs, and what its index begins with. */
 typedef struct Trips { Node *begin, *count; int64_t most; bool never; /* for these sizes it does not run */ } Trips;

@@ -6,6 +6,8 @@
 
 enum { DEPTH = 12, TERMS = 8 };                             /* of an expression that is looked into; of a sum */
 
+typedef struct { IntRange range; bool never; } Known;       /* of an index; never: its loop does not run for these sizes */
+
 static const IntRange anything = { INT32_MIN, INT32_MAX, false };
 
 static bool fits(int64_t value) { return value >= INT32_MIN && value <= INT32_MAX; }
@@ -138,8 +140,8 @@ static IntRange range_of(const Env *env, const Node *n, int depth)
     if (n->type->elem != ELEM_INT || n->type->rank > 0 || depth == 0)
         return anything;
     if (n->op == OP_param) {
-        const IntRange *known = env->ranges ? map_get(env->ranges, n) : NULL;
-        return known ? *known : anything;
+        const Known *known = env->ranges ? map_get(env->ranges, n) : NULL;
+        return known ? known->range : anything;
     }
     if (n->op == OP_result && n->operands[0]->op == OP_while_loop
         && n->attr[0] == region_result_count(n->operands[0]) - 1)
@@ -159,6 +161,20 @@ IntRange int_range(const Env *env, const Node *n)
     return range_of(env, n, DEPTH);
 }
 
+static bool counts_never(const Env *env, const Node *n, int depth)
+{
+    const Known *known = n->op == OP_param && env->ranges ? map_get(env->ranges, n) : NULL;
+    bool never = known && known->never;
+    for (int k = 0; k < n->operand_count && depth > 0 && !never; k++)
+        never = counts_never(env, n->operands[k], depth - 1);
+    return never;
+}
+
+bool int_is_idle(const Env *env, const Node *n)
+{
+    return counts_never(env, n, DEPTH / 2);
+}
+
 IntRange difference_range(const Env *env, const Node *end, const Node *begin)
 {
     Sum s = { .known = true };
@@ -167,13 +183,11 @@ IntRange difference_range(const Env *env, const Node *end, const Node *begin)
     return sum_range(env, &s, DEPTH);
 }
 
-/* In a loop that never runs no index is wrong: nothing is known of its own. */
 void set_range(Env *env, const Node *param, const Trips *trips)
 {
-    if (trips->never)
-        return;
-    IntRange *r = NEW(env->ctx->arena, IntRange);
-    *r = (IntRange){ 0, trips->most - 1, trips->count->op == OP_constant };
+    Known *r = NEW(env->ctx->arena, Known);
+    r->range = (IntRange){ 0, trips->most - 1, trips->count->op == OP_constant };
+    r->never = trips->never;
     if (!env->ranges)
         env->ranges = map_new(env->ctx->arena);
     map_put(env->ranges, param, r);

@@ -259,68 +259,127 @@ static void ht_matrices(Job *job, const json_t *model, const char *key)
     add_input(job, t.data);
 }
 
-static void ht_hand(Job *job, const json_t *input, const json_t *model, long vertices)
+/* Numbers the vertices that occur from 0; old[k] is vertex k of those. The rest of the mesh is left out. */
+static long ht_number_vertices(Job *job, int32_t *corners, long count, long vertices, int32_t *old)
 {
-    add_tensor(job, input, "theta", 1, THETA, 0);
-    ht_parents(job, model);
-    ht_matrices(job, model, "base_relatives");
-    ht_matrices(job, model, "inverse_base_absolutes");
-    add_tensor(job, model, "base_positions", 2, vertices, 4);
-    add_tensor(job, model, "weights", 2, vertices, BONES);
-    add_bool(job, json_is_true(json_object_get(model, "is_mirrored")));
+    int32_t *number = job_alloc(job, (size_t)vertices, sizeof *number), next = 0;
+    for (long k = 0; k < count; k++) {
+        if (!number[corners[k]]) {
+            old[next] = corners[k];
+            number[corners[k]] = ++next;
+        }
+        corners[k] = number[corners[k]] - 1;
+    }
+    return next;
+}
+
+static int ht_bones_of(const double *weights, int32_t *bones, double *kept)
+{
+    int count = 0;
+    for (int k = 0; k < BONES; k++)
+        if (weights[k] != 0) {
+            bones[count] = k;
+            kept[count++] = weights[k];
+        }
+    return count;
+}
+
+/* Positions, and the bones that a vertex moves with, as many for each as some vertex has. */
+static void ht_mesh(Job *job, const json_t *model, const int32_t *old, long count)
+{
+    Tensor positions = get_tensor(job, model, "base_positions", 2), weights = get_tensor(job, model, "weights", 2);
+    expect_shape(job, "base_positions", &positions, positions.shape[0], 4);
+    expect_shape(job, "weights", &weights, positions.shape[0], BONES);
+    int32_t found[BONES];
+    double kept[BONES], *place = job_alloc(job, 4 * (size_t)count, sizeof *place);
+    int blend = 1;
+    for (long k = 0; k < count && job_good(job); k++) {
+        int n = ht_bones_of(weights.data + BONES * old[k], found, kept);
+        blend = n > blend ? n : blend;
+        memcpy(place + 4 * k, positions.data + 4 * old[k], 4 * sizeof *place);
+    }
+    int32_t *bones = job_alloc(job, (size_t)(blend * count), sizeof *bones);
+    double *share = job_alloc(job, (size_t)(blend * count), sizeof *share);
+    for (long k = 0; k < count && job_good(job); k++) {
+        int n = ht_bones_of(weights.data + BONES * old[k], found, kept);
+        memcpy(bones + blend * k, found, (size_t)n * sizeof *found);
+        memcpy(share + blend * k, kept, (size_t)n * sizeof *kept);
+    }
+    add_size(job, "BLEND", blend);
+    add_input(job, place);
+    add_input(job, bones);
+    add_input(job, share);
+}
+
+/* The vertices of the points: one for each, or the three of its triangle. */
+static int32_t *ht_corners(Job *job, const json_t *data, bool complicated, long vertices, long *count)
+{
+    if (!complicated)
+        return get_indices(job, data, "correspondences", 1, vertices, count);
+    const json_t *model = json_object_get(data, "model");
+    long triangles = (long)json_array_size(json_object_get(model, "triangles")), n, corners;
+    int32_t *which = get_indices(job, data, "correspondences", 1, triangles, &n);
+    int32_t *mesh = get_indices(job, model, "triangles", 2, vertices, &corners);
+    int32_t *out = job_alloc(job, 3 * (size_t)n, sizeof *out);
+    if (corners != 3 * triangles)
+        job_fail(job, "'triangles' needs three corners each");
+    for (long k = 0; k < 3 * n && job_good(job); k++)
+        out[k] = mesh[3 * which[k / 3] + k % 3];
+    *count = 3 * n;
+    return out;
 }
 
 static void ht_input(Job *job, const json_t *input)
 {
     const json_t *data = json_object_get(input, "data"), *model = json_object_get(data, "model");
     bool complicated = json_array_size(json_object_get(input, "us")) > 0;
-    long vertices = (long)json_array_size(json_object_get(model, "base_positions"));
-    long triangles = (long)json_array_size(json_object_get(model, "triangles")), n, corners;
-    int32_t *which = get_indices(job, data, "correspondences", 1, complicated ? triangles : vertices, &n);
-    add_size(job, "V", vertices);
+    long vertices = (long)json_array_size(json_object_get(model, "base_positions")), count;
+    int32_t *corners = ht_corners(job, data, complicated, vertices, &count);
+    int32_t *old = job_alloc(job, (size_t)count, sizeof *old);
+    long n = complicated ? count / 3 : count;
     add_size(job, "N", n);
-    ht_hand(job, input, model, vertices);
-    if (complicated && job_good(job)) {
-        int32_t *mesh = get_indices(job, model, "triangles", 2, vertices, &corners);
-        int32_t *out = job_alloc(job, 3 * (size_t)n, sizeof *out);
-        if (corners != 3 * triangles)
-            job_fail(job, "'triangles' needs three corners each");
-        for (long k = 0; k < 3 * n && job_good(job); k++)
-            out[k] = mesh[3 * which[k / 3] + k % 3];
-        add_input(job, out);
+    if (!job_good(job))
+        return;
+    add_size(job, "V", ht_number_vertices(job, corners, count, vertices, old));
+    add_tensor(job, input, "theta", 1, THETA, 0);
+    ht_parents(job, model);
+    ht_matrices(job, model, "base_relatives");
+    ht_matrices(job, model, "inverse_base_absolutes");
+    ht_mesh(job, model, old, job->sizes[1].value);
+    add_bool(job, json_is_true(json_object_get(model, "is_mirrored")));
+    add_input(job, corners);
+    if (complicated)
         add_tensor(job, input, "us", 2, n, 2);
-    } else
-        add_input(job, which);
     add_tensor(job, data, "points", 2, n, 3);
 }
 
 static void ht_objective(Job *job, const json_t *input)
 {
     ht_input(job, input);
-    add_output(job, 1, 3 * job->sizes[1].value, 0, 0);
+    add_output(job, 1, 3 * job->sizes[0].value, 0, 0);
 }
 
 static void ht_simple_jacobian(Job *job, const json_t *input)
 {
     ht_input(job, input);
-    add_output(job, 2, 3 * job->sizes[1].value, THETA, 0);
+    add_output(job, 2, 3 * job->sizes[0].value, THETA, 0);
 }
 
 static void ht_complicated_jacobian(Job *job, const json_t *input)
 {
     ht_input(job, input);
-    add_output(job, 2, 3 * job->sizes[1].value, 2 + THETA, 0);
+    add_output(job, 2, 3 * job->sizes[0].value, 2 + THETA, 0);
 }
 
 static const Function ht_simple_functions[] = {
-    { "objective", "simple", "ppppppbppp", ht_objective, NULL },
-    { "jacobian", "simple_jacobian", "ppppppbppp", ht_simple_jacobian, NULL },
+    { "objective", "simple", "pppppppbppp", ht_objective, NULL },
+    { "jacobian", "simple_jacobian", "pppppppbppp", ht_simple_jacobian, NULL },
     { 0 },
 };
 
 static const Function ht_complicated_functions[] = {
-    { "objective", "complicated", "ppppppbpppp", ht_objective, NULL },
-    { "jacobian", "complicated_jacobian", "ppppppbpppp", ht_complicated_jacobian, NULL },
+    { "objective", "complicated", "pppppppbpppp", ht_objective, NULL },
+    { "jacobian", "complicated_jacobian", "pppppppbpppp", ht_complicated_jacobian, NULL },
     { 0 },
 };
 
