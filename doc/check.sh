@@ -4,6 +4,8 @@
 # An ```adc block is a program whose tests are run.  It becomes DIR/PAGE_LINE.ad with as many empty lines before it as
 # the page has, so that messages name the page's lines; without a test it counts as failed: nothing would tell when it
 # stops being true.
+# A ```csv NAME block is a file beside these programs.
+# Every builtin of --list-ops stands in one of the programs.
 # A ```c NAME.ad block is a part of what adc writes for examples/NAME.ad, word for word.
 set -u
 adc=$1
@@ -19,6 +21,10 @@ for page in "$root"/README.md "$root"/doc/*.md; do
         file { print > file }' "$page"
     awk -v base="$dir/$(basename "$page" .md)" '
         /^```c .*\.ad$/ { file = sprintf("%s_%04d-%s.part", base, NR, $2); next }
+        /^```/ && file { close(file); file = "" }
+        file { print > file }' "$page"
+    awk -v dir="$dir/" '
+        /^```csv / { file = dir $2; next }
         /^```/ && file { close(file); file = "" }
         file { print > file }' "$page"
 done
@@ -50,6 +56,21 @@ for block in "$dir"/*.ad; do
     if [ "${counts#* }" -gt 0 ]; then
         echo "$block:"
         cat "$dir/log"
+    fi
+done
+
+# A name of the list that a program can call is a builtin.
+sed 's/#.*//' "$dir"/manual_*.ad > "$dir/programs"
+builtins=$("$adc" --list-ops | awk '/^builtins/ { all = 1; next } all { for (k = 1; k <= NF; k++) print $k; next }
+    NR > 1 && NF && $1 !~ /_bar:$/ { print $1 }')
+for name in $builtins; do
+    echo "fn f(x: real) -> (y: real) { y = $name(); }" > "$dir/call"
+    "$adc" "$dir/call" 2>&1 | grep -q "no function named\|expected" && continue
+    if grep -q "\(^\|[^a-z_0-9]\)$name *(" "$dir/programs"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "$name: the manual has no program that calls it"
     fi
 done
 echo "$passed passed, $failed failed"
