@@ -97,6 +97,7 @@ typedef struct Options {
     int level;                                              /* -O0 .. -O2 */
     bool work_static;                                       /* --work=static */
     int64_t stack_limit;                                    /* --stack-limit, bytes */
+    int64_t lanes;                                          /* --lanes: trips of a loop that run at once; 0: one */
     Str prefix;                                             /* --prefix, never NULL */
     bool unchecked;                                         /* --unchecked */
     Vec(Define) defines;

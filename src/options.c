@@ -16,7 +16,7 @@ enum { OPTION_COUNT_MAX = 64, FIRST_LONG = 256 };
 
 typedef enum {
     OPTION_OUTPUT = FIRST_LONG, OPTION_HEADER, OPTION_NO_HEADER, OPTION_EMIT, OPTION_DEFINE, OPTION_EXPORT, OPTION_REAL,
-    OPTION_LEVEL, OPTION_WORK, OPTION_STACK_LIMIT, OPTION_RAM_BUDGET, OPTION_PREFIX, OPTION_UNCHECKED, OPTION_TARGET,
+    OPTION_LEVEL, OPTION_WORK, OPTION_STACK_LIMIT, OPTION_LANES, OPTION_RAM_BUDGET, OPTION_PREFIX, OPTION_UNCHECKED, OPTION_TARGET,
     OPTION_CPU, OPTION_FEATURES, OPTION_DEBUG, OPTION_ENGINE, OPTION_RUN, OPTION_TEST, OPTION_WITHIN, OPTION_CHECK,
     OPTION_SEED, OPTION_EXTERN, OPTION_WARNING, OPTION_STATS, OPTION_JSON, OPTION_EXPLAIN, OPTION_DUMP,
     OPTION_LIST_PASSES, OPTION_LIST_OPS, OPTION_CHECK_OPS, OPTION_CHECK_MUTANTS, OPTION_HELP, OPTION_VERSION,
@@ -42,6 +42,7 @@ static const OptionRow option_table[] = {
      "0: straight translation, easiest to read; 1; 2 (default): everything that pays"},
     {OPTION_WORK, 0, "work", "PLACE", "workspace: arg (default), a parameter; static, an array in the C file"},
     {OPTION_STACK_LIMIT, 0, "stack-limit", "BYTES", "temporaries up to this size live on the stack (default 1024)"},
+    {OPTION_LANES, 0, "lanes", "N", "run N independent trips of a loop at once, for vector instructions (default 1)"},
     {OPTION_RAM_BUDGET, 0, "ram-budget", "BYTES", NULL},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "put TEXT before every external symbol and macro"},
     {OPTION_UNCHECKED, 0, "unchecked", NULL, "trust run-time indices instead of clamping them"},
@@ -246,6 +247,13 @@ static bool set_warning(Context *ctx, const char *value)
     return CHOOSE(ctx, "-W", value, "no-singular") == 0;
 }
 
+static bool set_lanes(Context *ctx, const char *value)
+{
+    enum { LANES_MOST = 1024 };
+    if (!set_integer(ctx, "--lanes", value, &ctx->options.lanes)) return false;
+    return ctx->options.lanes <= LANES_MOST ? true : refuse(ctx, "--lanes", "is at most 1024");
+}
+
 static bool apply(Context *ctx, Command *command, OptionId id, const char *value)
 {
     Options *o = &ctx->options;
@@ -261,6 +269,7 @@ static bool apply(Context *ctx, Command *command, OptionId id, const char *value
     case OPTION_LEVEL: return (o->level = CHOOSE(ctx, "-O", value, "0", "1", "2")) >= 0;
     case OPTION_WORK: return set_choice(ctx, "--work", value, "arg", "static", &o->work_static);
     case OPTION_STACK_LIMIT: return set_integer(ctx, "--stack-limit", value, &o->stack_limit);
+    case OPTION_LANES: return set_lanes(ctx, value);
     case OPTION_RAM_BUDGET:
         return refuse(ctx, "--ram-budget", "is not built yet: the planner does not trade recomputation for memory");
     case OPTION_PREFIX: return set_prefix(ctx, value);

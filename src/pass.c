@@ -68,6 +68,12 @@ static Fn *split(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
     return ctx->error_count ? NULL : spec->pair->part[spec->part];
 }
 
+static Fn *lanes(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
+{
+    (void)module, (void)spec;
+    return ctx->options.lanes > 1 ? fn_tidy_regions(ctx, fn_lanes(ctx, fn, ctx->options.lanes)) : fn;
+}
+
 const Pass pass_table[] = {
     {"elaborate", 0, elaborate, "names, types and shapes: the function as written, derivatives still as expressions"},
     {"derive", 0, derive, "derivatives and the export's transform become ordinary nodes"},
@@ -76,6 +82,7 @@ const Pass pass_table[] = {
     {"merge", 1, merge, "loops over one index become one; carries and stacks that nobody reads go"},
     {"split", 0, split, "the two functions of a split, and what is on the tape between them"},
     {"scatter", 1, scatter, "what is added to an array at a few places is added in place"},
+    {"lanes", 1, lanes, "with --lanes: long loops with independent trips run in blocks of trips"},
 };
 const int pass_count = (int)(sizeof pass_table / sizeof *pass_table);
 

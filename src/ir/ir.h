@@ -316,6 +316,7 @@ Fn *fn_strip_binds(Context *, const Fn *);                  /* after differentia
 
 Fn *fn_factor(Context *, const Fn *);                       /* solve, inverse, det, logdet by factors that all of one matrix share (factor.c) */
 Fn *fn_scatter_sums(Context *, const Fn *);                 /* sums with scatters into zeros become scatters (scatter.c) */
+Fn *fn_lanes(Context *, const Fn *, int64_t lanes);         /* long loops with independent trips run in blocks of trips (lanes.c) */
 Fn *fn_tidy_regions(Context *, const Fn *);                 /* loops over one index become one; unused carries and stacks go (merge.c) */
 
 /* ---- evaluator (eval.c): the reference meaning, naive -------------------------------------------------------------- */
