@@ -223,7 +223,7 @@ static void sweep_body(Backward *w, const bool *wanted)
 }
 
 /* ---- the tape ------------------------------------------------------------------------------------------------------- */
-enum { TAPE_MOST = 1 << 21 };                               /* elements of what is kept only to be faster */
+enum { ROW_MOST = 4096 };                                   /* elements, per trip, of what is kept only to be faster */
 
 typedef struct {
     NodeList nodes;                                         /* what the results are computed from */
@@ -287,7 +287,7 @@ static void mark_body(const Body *b, Tape *t)
 static bool shares_work(const Body *b, const Tape *t, int k)
 {
     const Node *n = t->nodes.at[k];
-    if (!t->primal[k] || n->type->count > TAPE_MOST / b->region->attr[0])
+    if (!t->primal[k] || n->type->count > ROW_MOST)
         return false;
     if (n->op != OP_sigmoid_slope)
         return n->op == OP_result;
@@ -339,6 +339,14 @@ static Nodes find_saved(const Body *b, Node *const *results, int count, bool sam
     return saved;
 }
 
+/* The trips that an inner loop took are read where the bound of a loop must be known. */
+static Node *within_bound(Context *ctx, const Node *n, Node *row)
+{
+    const Node *region = n->op == OP_result ? n->operands[0] : NULL;
+    bool trips = region && region->op == OP_while_loop && n->attr[0] == region_result_count(region) - 1;
+    return trips ? node_binary(ctx, OP_min, row, node_int(ctx, region->attr[0])) : row;
+}
+
 /* Puts rows of what the forward loop stacks, at `trip`, for its own values that the results read. */
 static void read_tape(Body *b, Node *const *results, int count, Node *trip, Map *replacement, bool same_index)
 {
@@ -361,7 +369,7 @@ static void read_tape(Body *b, Node *const *results, int count, Node *trip, Map 
               made);
     NodeSet *before = graph_record_also(ctx, &b->set);
     for (int k = 0; k < saved.count; k++)
-        map_put(replacement, saved.at[k], row_at(ctx, made[b->carries + k], 0, trip));
+        map_put(replacement, saved.at[k], within_bound(ctx, saved.at[k], row_at(ctx, made[b->carries + k], 0, trip)));
     graph_record(ctx, before);
 }
 
