@@ -1,0 +1,76 @@
+# From the header of generated C, made with --prefix=c_: a program that calls each function in two objects, as c_NAME and as
+# l_NAME, with the same random inputs, and compares all outputs.  A tape that is read is the one that was written last.
+
+function is_tape(k) { return size[k] ~ /_TAPE_SIZE$/ }
+function is_output(k) { return pointer[k] && !constant[k] && !is_tape(k) }
+
+# One parameter; what its comment says of its size
+function parameter(text, elements)
+{
+    parts++
+    size[parts] = elements
+    constant[parts] = text ~ /^ *const /
+    pointer[parts] = text ~ /\*/
+    sub(/^ *(const )?/, "", text)
+    sub(/ *$/, "", text)
+    type[parts] = name[parts] = text
+    sub(/ .*/, "", type[parts])
+    sub(/.*[ *]/, "", name[parts])
+}
+
+function line_of(text,    elements, count, each, k)
+{
+    elements = 1
+    if (match(text, /\/\* (\+= )?\[[0-9, ]*\]/)) {
+        elements = substr(text, RSTART + 3, RLENGTH - 4)
+        sub(/.*\[/, "", elements)
+        gsub(/, /, " * ", elements)
+    } else if (match(text, /\/\* [A-Z0-9_]*_SIZE/))
+        elements = substr(text, RSTART + 3, RLENGTH - 3)
+    gsub(/\/\*.*\*\/|[;)]/, "", text)
+    count = split(text, each, ",")
+    for (k = 1; k <= count; k++)
+        if (each[k] ~ /[a-z]/ && each[k] !~ /^ *void *$/) parameter(each[k], elements)
+}
+
+function call(side,    k, text)
+{
+    for (k = 1; k <= parts; k++)
+        text = text (k > 1 ? ", " : "") (is_tape(k) ? side "_tape" : is_output(k) ? side "_" k : pointer[k] ? "in_" k : "in_" k "[0]")
+    return "    " side "_" fn "(" text ");\n"
+}
+
+function function_of(    k, before, after)
+{
+    for (k = 1; k <= parts; k++) {
+        if (is_tape(k)) { tape_type = type[k]; tape_size = tape_size " + " size[k]; continue }
+        if (is_output(k)) {
+            before = before "    static " type[k] " c_" k "[" size[k] "], l_" k "[" size[k] "];\n"
+            before = before "    FILL(c_" k ", \"" name[k] "\"), FILL(l_" k ", \"" name[k] "\");\n"
+            if (size[k] !~ /_WORK_SIZE$/) after = after "    COMPARE(c_" k ", l_" k ", \"" fn ": " name[k] "\");\n"
+        } else
+            before = before "    static " type[k] " in_" k "[" size[k] "];\n    FILL(in_" k ", \"" name[k] "\");\n"
+    }
+    functions = functions "static void try_" fn "(int round)\n{\n    (void)round;\n" before call("c") call("l") after "}\n\n"
+    calls = calls "        try_" fn "(round);\n"
+}
+
+/^void c_/ {
+    fn = $0
+    sub(/^void c_/, "", fn)
+    sub(/\(.*/, "", fn)
+    sub(/^[^(]*\(/, "")
+    parts = 0
+    inside = 1
+}
+inside { line_of($0) }
+inside && /\;$/ { inside = 0; function_of() }
+
+END {
+    print "#include \"c_model.h\"\n#include \"l_model.h\"\n#include \"swap.h\"\n"
+    if (tape_size) print "static " tape_type " c_tape[1" tape_size "], l_tape[1" tape_size "];\n"
+    printf "%s", functions
+    print "int main(void)\n{\n    for (int round = 0; round < ROUNDS; round++) {"
+    printf "%s", calls
+    print "    }\n    return swap_end();\n}"
+}
