@@ -65,6 +65,7 @@ void debug_function(Build *);                               /* before its first 
 void debug_stmt(Build *, const Stmt *);                     /* what follows comes from there */
 void debug_parameter(Build *, int k, LLVMValueRef);         /* both: what a name stands for */
 void debug_let(Build *, const Stmt *, LLVMValueRef);
+void debug_mutable(Build *, const Scalar *, LLVMValueRef place);
 void debug_finish(Build *);
 
 /* ---- llvm_target.c ----------------------------------------------------------------------------------------------- */

@@ -74,10 +74,10 @@ static void set_place(Build *b, LLVMMetadataRef scope, int line)
 
 static const Node *node_of(const Stmt *s)
 {
-    if (s->nodes.count)
-        return s->nodes.at[0];
     if (s->region)
         return s->region->node;
+    if (s->nodes.count)
+        return s->nodes.at[0];
     if (s->value && s->value->node)
         return s->value->node;
     if (s->kind == STMT_STORE || s->kind == STMT_ARRAY)
@@ -101,18 +101,11 @@ static LLVMMetadataRef parameter_type(Build *b, const Parameter *p)
     return p->scalar ? elem : LLVMDIBuilderCreatePointerType(debug->builder, elem, bits, 0, 0, "", 0);
 }
 
-/* The first line of what the function computes. */
+/* Where the function stands in the source. */
 static int first_line(const Build *b)
 {
-    const Fn *fn = b->function->fn;
-    const Source *source = b->program->input->source;
-    int first = 0;
-    for (int k = 0; k < fn->results.count; k++) {
-        Span span = span_of(fn->results.at[k].node);
-        int line = span.source == source ? span_line(span) : 0;
-        first = line && (!first || line < first) ? line : first;
-    }
-    return first ? first : 1;
+    Span span = b->function->fn->span;
+    return span.source == b->program->input->source ? span_line(span) : 1;
 }
 
 void debug_function(Build *b)
@@ -162,18 +155,39 @@ void debug_parameter(Build *b, int k, LLVMValueRef value)
     show(b, variable, debug->function, debug->line, value);
 }
 
-/* Only what has a name in the source. */
+/* NULL: it has no name in the source. */
+static LLVMMetadataRef variable_of(Build *b, const Node *n, const Scalar *scalar, LLVMMetadataRef *scope)
+{
+    Span span = b->debug && n ? span_of(n) : (Span){ 0 };
+    if (!span.source || span.source->path[0] == '<' || !n->origin.name)
+        return NULL;
+    *scope = scope_of(b, span.source);
+    return LLVMDIBuilderCreateAutoVariable(
+        b->debug->builder, *scope, scalar->name, strlen(scalar->name), file_of(b, span.source),
+        (unsigned)span_line(span), b->debug->types[scalar->elem], true, LLVMDIFlagZero, 0);
+}
+
 void debug_let(Build *b, const Stmt *s, LLVMValueRef value)
 {
-    const Node *n = b->debug ? s->value->node : NULL;
-    Span span = n ? span_of(n) : (Span){ 0 };
-    if (!n || !n->origin.name || !span.source || span.source->path[0] == '<')
+    LLVMMetadataRef scope, variable = variable_of(b, s->value->node, s->scalar, &scope);
+    if (variable)
+        show(b, variable, scope, span_line(span_of(s->value->node)), value);
+}
+
+void debug_mutable(Build *b, const Scalar *scalar, LLVMValueRef place)
+{
+    LLVMMetadataRef scope, variable = variable_of(b, scalar->node, scalar, &scope);
+    if (!variable)
         return;
-    LLVMMetadataRef scope = scope_of(b, span.source), type = b->debug->types[s->scalar->elem];
-    LLVMMetadataRef variable = LLVMDIBuilderCreateAutoVariable(
-        b->debug->builder, scope, s->scalar->name, strlen(s->scalar->name), file_of(b, span.source),
-        (unsigned)span_line(span), type, true, LLVMDIFlagZero, 0);
-    show(b, variable, scope, span_line(span), value);
+    LLVMMetadataRef nothing = LLVMDIBuilderCreateExpression(b->debug->builder, NULL, 0);
+    unsigned line = (unsigned)span_line(span_of(scalar->node));
+    LLVMMetadataRef at = LLVMDIBuilderCreateDebugLocation(b->llvm, line, 0, scope, NULL);
+    LLVMBasicBlockRef block = LLVMGetInsertBlock(b->builder);
+#if LLVM_VERSION_MAJOR >= 19
+    LLVMDIBuilderInsertDeclareRecordAtEnd(b->debug->builder, place, variable, nothing, at, block);
+#else
+    LLVMDIBuilderInsertDeclareAtEnd(b->debug->builder, place, variable, nothing, at, block);
+#endif
 }
 
 void debug_finish(Build *b)

@@ -55,8 +55,10 @@ static void build_declare(Build *b, const Stmt *s)
         return;
     }
     LLVMValueRef place = map_get(b->places, s->scalar);
-    if (!place)
+    if (!place) {
         place = build_local(b, build_value_type(b, s->scalar->elem), s->scalar->name);
+        debug_mutable(b, s->scalar, place);
+    }
     map_put(b->places, s->scalar, place);
     if (s->value)
         LLVMBuildStore(b->builder, build_formula(b, s->value), place);
