@@ -182,15 +182,20 @@ void c_helpers(Context *ctx, const Program *program, Text *out)
     Printer p = { .ctx = ctx, .program = program, .out = out };
     if (program->uses_clamp)
         text_put(out, "static int32_t adc_clamp_index(int32_t i, int32_t last)\n{\n"
-                      "    return i < 0 ? 0 : i > last ? last : i;\n}\n\n");
+                      "    return (i < 0) ? 0 : ((i > last) ? last : i);\n}\n\n");
     if (calls(ctx, program, "adc_floor_div") || calls(ctx, program, "adc_floor_mod"))
         text_put(out, "/* Rounded down; by 0 it is 0, and the one quotient that overflows wraps around. */\n"
                       "static int32_t adc_floor_div(int32_t x, int32_t w)\n{\n"
-                      "    if (w == 0 || w == -1) {\n        return w == 0 ? 0 : (int32_t)(0u - (uint32_t)x);\n    }\n"
-                      "    return x / w - (x % w != 0 && (x % w < 0) != (w < 0) ? 1 : 0);\n}\n\n");
+                      "    int32_t q;\n\n"
+                      "    if (w == -1) {\n        q = (int32_t)(0u - (uint32_t)x);\n"
+                      "    } else if (w != 0) {\n"
+                      "        q = x / w;\n"
+                      "        if (((x % w) != 0) && (((x % w) < 0) != (w < 0))) {\n            q -= 1;\n        }\n"
+                      "    } else {\n        q = 0;\n    }\n"
+                      "    return q;\n}\n\n");
     if (calls(ctx, program, "adc_floor_mod"))
         text_put(out, "static int32_t adc_floor_mod(int32_t x, int32_t w)\n{\n"
-                      "    return (int32_t)((uint32_t)x - (uint32_t)w * (uint32_t)adc_floor_div(x, w));\n}\n\n");
+                      "    return (int32_t)((uint32_t)x - ((uint32_t)w * (uint32_t)adc_floor_div(x, w)));\n}\n\n");
     c_specials(ctx, program, out);
     for (int k = 0; k < program->constants.count; k++)
         if (program->constants.at[k]->pinned)

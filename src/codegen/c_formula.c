@@ -1,5 +1,5 @@
 /* c_formula.c: formulas as C expressions.  Only spelling: what is computed has been decided.  A formula that a LET has
- * bound is its name. */
+ * bound is its name.  Nobody has to know C's precedence: where infixes of two levels meet, there are brackets. */
 #include "loop.h"
 
 #include <inttypes.h>
@@ -58,20 +58,27 @@ static void c_number(Printer *p, const Formula *f, Binds binds)
         text_char(p->out, ')');
 }
 
-static void c_term(Printer *p, int64_t factor, const Formula *atom)
+static bool in_brackets(Binds binds, Binds around) { return around != BINDS_ALL && around != binds; }
+
+static void c_term(Printer *p, int64_t factor, const Formula *atom, bool brackets)
 {
-    if (factor != 1)
-        text_printf(p->out, "%" PRId64 " * ", factor);
-    c_formula(p, atom, factor == 1 ? BINDS_SUM : BINDS_UNARY);
+    if (factor == 1) {
+        c_formula(p, atom, BINDS_SUM);
+        return;
+    }
+    text_printf(p->out, "%s%" PRId64 " * ", brackets ? "(" : "", factor);
+    c_formula(p, atom, BINDS_UNARY);
+    text_put(p->out, brackets ? ")" : "");
 }
 
 /* Positive parts first, so that no sum begins with a minus where it can be helped. */
-static void c_affine(Printer *p, const Formula *f, Binds binds)
+static void c_affine(Printer *p, const Formula *f, Binds around)
 {
-    bool first = true, leading_constant = f->integer > 0;
+    bool first = true, leading_constant = f->integer > 0, alone = f->term_count == 1 && !f->integer;
+    bool brackets = in_brackets(alone && f->terms[0].factor > 0 ? BINDS_PRODUCT : BINDS_SUM, around);
     for (int k = 0; k < f->term_count; k++)
         leading_constant &= f->terms[k].factor < 0;
-    if (binds > BINDS_SUM)
+    if (brackets)
         text_char(p->out, '(');
     if (leading_constant) {
         c_integer(p, f->integer);
@@ -83,18 +90,20 @@ static void c_affine(Printer *p, const Formula *f, Binds binds)
             if ((factor < 0) != (sign == 1))
                 continue;
             text_put(p->out, factor < 0 ? first ? "-" : " - " : first ? "" : " + ");
-            c_term(p, factor < 0 ? -factor : factor, f->terms[k].atom);
+            c_term(p, factor < 0 ? -factor : factor, f->terms[k].atom, !alone || factor < 0);
             first = false;
         }
     if (!leading_constant && f->integer)
         text_printf(p->out, " %c %" PRId64, f->integer < 0 ? '-' : '+', f->integer < 0 ? -f->integer : f->integer);
-    if (binds > BINDS_SUM)
+    if (brackets)
         text_char(p->out, ')');
 }
 
 /* i + c >= 0 is i >= -c. */
-static void c_nonnegative(Printer *p, const Formula *x)
+static void c_nonnegative(Printer *p, const Formula *x, Binds around)
 {
+    bool brackets = in_brackets(BINDS_COMPARE, around);
+    text_put(p->out, brackets ? "(" : "");
     int64_t factor = x->term_count == 1 ? x->terms[0].factor : 0;
     if (factor == 1 || factor == -1) {
         c_formula(p, x->terms[0].atom, BINDS_COMPARE);
@@ -103,18 +112,17 @@ static void c_nonnegative(Printer *p, const Formula *x)
         c_formula(p, x, BINDS_COMPARE);
         text_put(p->out, " >= 0");
     }
+    text_put(p->out, brackets ? ")" : "");
 }
 
 static void c_infix(Printer *p, const Formula *f, const char *sign, Binds binds, Binds around)
 {
-    bool logic = f->kind == FORMULA_AND || f->kind == FORMULA_OR;
-    /* -Wparentheses asks for more than C does */
-    bool brackets = around > binds || (logic && around != BINDS_ALL && around != binds);
+    bool logic = f->kind == FORMULA_AND || f->kind == FORMULA_OR, brackets = in_brackets(binds, around);
     if (brackets)
         text_char(p->out, '(');
-    c_formula(p, f->arg[0], binds);
+    c_formula(p, f->arg[0], f->kind == FORMULA_DIV && f->arg[0]->kind == FORMULA_MUL ? BINDS_UNARY : binds);
     text_printf(p->out, " %s ", sign);
-    c_formula(p, f->arg[1], (Binds)(binds + (logic ? 0 : 1)));
+    c_formula(p, f->arg[1], logic ? binds : binds < BINDS_OPERAND ? BINDS_OPERAND : BINDS_UNARY);
     if (brackets)
         text_char(p->out, ')');
 }
@@ -157,11 +165,11 @@ static void c_select(Printer *p, const Formula *f, Binds around)
 {
     if (around > BINDS_ALL)
         text_char(p->out, '(');
-    c_formula(p, f->arg[0], BINDS_OR);
+    c_formula(p, f->arg[0], BINDS_OPERAND);
     text_put(p->out, " ? ");
-    c_formula(p, f->arg[1], BINDS_OR);
+    c_formula(p, f->arg[1], BINDS_OPERAND);
     text_put(p->out, " : ");
-    c_formula(p, f->arg[2], f->arg[2]->kind == FORMULA_SELECT ? BINDS_ALL : BINDS_OR);
+    c_formula(p, f->arg[2], BINDS_OPERAND);
     if (around > BINDS_ALL)
         text_char(p->out, ')');
 }
@@ -177,13 +185,31 @@ static void c_call(Printer *p, const Formula *f)
     text_char(p->out, ')');
 }
 
+/* A bool as a number; C's conversion would do, but is no arithmetic to all. */
+static void c_converted(Printer *p, const Formula *f, Binds around)
+{
+    if (f->arg[0]->elem != ELEM_BOOL) {
+        text_printf(p->out, "(%s)", c_type(p, f->elem));
+        c_formula(p, f->arg[0], BINDS_POSTFIX);
+        return;
+    }
+    text_put(p->out, around > BINDS_ALL ? "(" : "");
+    c_formula(p, f->arg[0], BINDS_OPERAND);
+    text_put(p->out, " ? ");
+    c_element(p, f->elem, 1);
+    text_put(p->out, " : ");
+    c_element(p, f->elem, 0);
+    text_put(p->out, around > BINDS_ALL ? ")" : "");
+}
+
 static void c_divided(Printer *p, const Formula *f, char sign, Binds around)
 {
-    if (around > BINDS_PRODUCT)
+    bool brackets = in_brackets(BINDS_PRODUCT, around);
+    if (brackets)
         text_char(p->out, '(');
     c_formula(p, f->arg[0], BINDS_UNARY);
     text_printf(p->out, " %c %" PRId64, sign, f->integer);
-    if (around > BINDS_PRODUCT)
+    if (brackets)
         text_char(p->out, ')');
 }
 
@@ -232,10 +258,7 @@ void c_formula(Printer *p, const Formula *f, Binds around)
     case FORMULA_OR: c_infix(p, f, "||", BINDS_OR, around); break;
     case FORMULA_SELECT: c_select(p, f, around); break;
     case FORMULA_CALL: c_call(p, f); break;
-    case FORMULA_CONVERT:
-        text_printf(p->out, "(%s)", c_type(p, f->elem));
-        c_formula(p, f->arg[0], BINDS_POSTFIX);
-        break;
-    case FORMULA_NONNEGATIVE: c_nonnegative(p, f->arg[0]); break;
+    case FORMULA_CONVERT: c_converted(p, f, around); break;
+    case FORMULA_NONNEGATIVE: c_nonnegative(p, f->arg[0], around); break;
     }
 }

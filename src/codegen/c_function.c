@@ -170,9 +170,10 @@ void c_temps(Printer *p, const Function *f, int indent)
             text_printf(p->out, "%*s%s %s[%" PRId64 "];\n", indent, "", c_type(p, b->elem), b->name, b->size);
             continue;
         }
-        text_printf(p->out, "%*s%s *const %s = %s", indent, "", c_type(p, b->elem), b->name, p->function->work_name);
+        text_printf(p->out, "%*s%s *const %s = %s%s", indent, "", c_type(p, b->elem), b->name, b->offset ? "&" : "",
+                    p->function->work_name);
         if (b->offset)
-            text_printf(p->out, " + %" PRId64, b->offset);
+            text_printf(p->out, "[%" PRId64 "]", b->offset);
         text_printf(p->out, shape ? ";    /* %s */\n" : ";\n", shape);
     }
     if (any && indent == p->margin)

@@ -47,19 +47,20 @@ static void end_line(Printer *p, Text *out, Text *line, int indent)
     put_line(p, line->text, indent);
 }
 
-/* `v > m || isnan(v) ? v : m`: a NaN that is there stays. */
+/* `((v > m) || isnan(v)) ? v : m`: a NaN that is there stays. */
 static void c_extreme(Printer *p, const Stmt *s, const char *target)
 {
-    text_printf(p->out, "%s = ", target);
-    c_formula(p, s->value, BINDS_COMPARE);
-    text_printf(p->out, " %c %s", s->combine == COMBINE_MAX ? '>' : '<', target);
-    if (s->value->elem == ELEM_REAL) {
+    bool real = s->value->elem == ELEM_REAL;
+    text_printf(p->out, "%s = %s", target, real ? "((" : "(");
+    c_formula(p, s->value, BINDS_OPERAND);
+    text_printf(p->out, " %c %s)", s->combine == COMBINE_MAX ? '>' : '<', target);
+    if (real) {
         text_put(p->out, " || isnan(");
         c_formula(p, s->value, BINDS_ALL);
-        text_put(p->out, ")");
+        text_put(p->out, "))");
     }
     text_put(p->out, " ? ");
-    c_formula(p, s->value, BINDS_OR);
+    c_formula(p, s->value, BINDS_OPERAND);
     text_printf(p->out, " : %s;", target);
 }
 
@@ -102,7 +103,9 @@ static void c_array(Printer *p, const Stmt *s)
 {
     bool zero = s->value->elem == ELEM_REAL ? s->value->number <= 0 && s->value->number >= 0 : s->value->integer == 0;
     text_printf(p->out, "%s %s[%" PRId64 "] = {", c_type(p, s->buffer->elem), s->buffer->name, s->buffer->size);
-    for (int64_t k = 0; k < (zero ? 1 : s->buffer->size); k++) {
+    if (zero)
+        text_char(p->out, '0');
+    for (int64_t k = 0; k < s->buffer->size && !zero; k++) {
         text_put(p->out, k ? ", " : "");
         c_formula(p, s->value, BINDS_ALL);
     }
@@ -194,10 +197,10 @@ static void c_loop_comment(Printer *p, const Stmt *s, int indent)
     }
 }
 
-static void c_bound(Printer *p, const Formula *bound, int64_t otherwise)
+static void c_bound(Printer *p, const Formula *bound, int64_t otherwise, Binds around)
 {
     if (bound)
-        c_formula(p, bound, BINDS_SUM);
+        c_formula(p, bound, around);
     else
         c_integer(p, otherwise);
 }
@@ -210,9 +213,9 @@ static void c_loop(Printer *p, const Stmt *s, int indent)
     c_before(p, s, indent);
     indent_by(p->out, indent);
     text_printf(p->out, "for (int %s = ", name);
-    c_bound(p, s->from, s->loop->begin);
+    c_bound(p, s->from, s->loop->begin, BINDS_ALL);
     text_printf(p->out, "; %s < ", name);
-    c_bound(p, s->to, s->loop->end);
+    c_bound(p, s->to, s->loop->end, BINDS_OPERAND);
     text_put(p->out, "; ");
     if (s->loop->step == 1)
         text_printf(p->out, "++%s) {\n", name);
@@ -261,7 +264,7 @@ static void c_header(Printer *p, const Region *r, int indent)
     }
     text_printf(p->out, "for (%s%s = 0; %s < ", r->counts ? "" : "int ", name, name);
     if (r->trips)
-        c_formula(p, r->trips, BINDS_COMPARE);
+        c_formula(p, r->trips, BINDS_OPERAND);
     else
         text_printf(p->out, "%" PRId64, r->most);
     text_printf(p->out, "; ++%s) {\n", name);

@@ -479,7 +479,9 @@ typedef struct Printer {
     int margin;                                             /* indentation of the top level */
 } Printer;
 typedef enum {
-    BINDS_ALL, BINDS_OR, BINDS_AND, BINDS_EQUAL, BINDS_COMPARE, BINDS_SUM, BINDS_PRODUCT, BINDS_UNARY, BINDS_POSTFIX
+    BINDS_ALL, BINDS_OR, BINDS_AND, BINDS_EQUAL, BINDS_COMPARE,
+    BINDS_OPERAND,                                          /* of something else: any infix has brackets */
+    BINDS_SUM, BINDS_PRODUCT, BINDS_UNARY, BINDS_POSTFIX
 } Binds;
 void c_formula(Printer *, const Formula *, Binds);
 void c_integer(Printer *, int64_t);

@@ -57,7 +57,7 @@ static Str statement_text(Context *ctx, Span span)
         if (gap)
             text_char(&t, ' ');
         gap = false;
-        if (c == '/' && t.length && t.text[t.length - 1] == '*')
+        if (c == '/' && t.length && (t.text[t.length - 1] == '*' || t.text[t.length - 1] == '/'))
             text_char(&t, ' ');
         text_char(&t, c < 32 || c > 126 ? '?' : (char)c);
     }

@@ -22,7 +22,7 @@ void layer_grad(const double *ADC_RESTRICT x,  /* [20] */
     for (int i = 0; i < 20; ++i) {
         const double x_i = x[i];
         for (int j = 0; j < 12; ++j) {
-            sum[j] += x_i * w[12 * i + j];
+            sum[j] += x_i * w[(12 * i) + j];
         }
     }
 
@@ -44,7 +44,7 @@ void layer_grad(const double *ADC_RESTRICT x,  /* [20] */
     for (int i = 0; i < 20; ++i) {
         const double x_i = x[i];
         for (int j = 0; j < 12; ++j) {
-            w_grad[12 * i + j] = x_i * b_grad[j];
+            w_grad[(12 * i) + j] = x_i * b_grad[j];
         }
     }
 

@@ -28,7 +28,7 @@ void swing_hvp(double x, double rate, double x_tangent, double *y, double *x_gra
     for (int t = 49; t >= 0; --t) {
         const double tmp = cos(s_at[t]);
         const double tmp2 = s_bar * rate;
-        const double tmp3 = s_bar_dot * rate * tmp - s_dot_at[t] * sin(s_at[t]) * tmp2;
+        const double tmp3 = (s_bar_dot * rate * tmp) - (s_dot_at[t] * sin(s_at[t]) * tmp2);
         s_bar += tmp2 * tmp;
         s_bar_dot += tmp3;
     }

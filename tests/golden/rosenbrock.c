@@ -11,9 +11,9 @@ void rosenbrock(const double *ADC_RESTRICT x,  /* [10] */
     double y_value = 0.0;
     for (int i = 0; i < 9; ++i) {
         const double x_i = x[i];
-        const double t = x[i + 1] - x_i * x_i;
+        const double t = x[i + 1] - (x_i * x_i);
         const double t2 = 1.0 - x_i;
-        y_value += 100.0 * (t * t) + t2 * t2;
+        y_value += (100.0 * (t * t)) + (t2 * t2);
     }
 
     *y = y_value;
@@ -32,15 +32,16 @@ void rosenbrock_hessian(const double *ADC_RESTRICT x,    /* [10] */
     double y_value = 0.0;
     for (int i = 0; i < 9; ++i) {
         const double x_i = x[i];
-        const double t2 = x[i + 1] - x_i * x_i;
+        const double t2 = x[i + 1] - (x_i * x_i);
         const double t3 = 1.0 - x_i;
-        y_value += 100.0 * (t2 * t2) + t3 * t3;
+        y_value += (100.0 * (t2 * t2)) + (t3 * t3);
     }
 
     /* tangent of rosenbrock.ad:3 */
     for (int i = 0; i < 10; ++i) {
         for (int j = 0; j < 9; ++j) {
-            t[9 * i + j] = ((double)(i == j + 1) - (double)(i == j) * (2.0 * x[j])) * 2.0 * 100.0;
+            t[(9 * i) + j] = (((i == (j + 1)) ? 1.0 : 0.0) - (((i == j) ? 1.0 : 0.0) * (2.0 * x[j]))) * 2.0 *
+                    100.0;
         }
     }
 
@@ -50,48 +51,48 @@ void rosenbrock_hessian(const double *ADC_RESTRICT x,    /* [10] */
         const double t4 = 2.0 * x_i;
         const double t5 = x_i * x_i;
         for (int j = 0; j < 10; ++j) {
-            const double t6 = (double)(j == i) * 2.0;
-            x_hessian[10 * i + j] = (i <= 8 ? t6 - (t[i + 9 * j] * t4 + t6 * (100.0 * (2.0 * (x[i + 1] -
-                    t5)))) : 0.0) + (i >= 1 ? t[i + 9 * j - 1] : 0.0);
+            const double t6 = ((j == i) ? 1.0 : 0.0) * 2.0;
+            x_hessian[(10 * i) + j] = ((i <= 8) ? (t6 - ((t[i + (9 * j)] * t4) + (t6 * (100.0 * (2.0 * (x[i +
+                    1] - t5)))))) : 0.0) + ((i >= 1) ? t[i + (9 * j) - 1] : 0.0);
         }
     }
 
     *y = y_value;
     const double x_0 = x[0];
     const double x_1 = x[1];
-    const double t7 = 100.0 * (2.0 * (x_1 - x_0 * x_0));
+    const double t7 = 100.0 * (2.0 * (x_1 - (x_0 * x_0)));
 
-    x_grad[0] = -(2.0 * (1.0 - x_0)) - t7 * (2.0 * x_0);
+    x_grad[0] = -(2.0 * (1.0 - x_0)) - (t7 * (2.0 * x_0));
     const double x_2 = x[2];
-    const double t8 = 100.0 * (2.0 * (x_2 - x_1 * x_1));
+    const double t8 = 100.0 * (2.0 * (x_2 - (x_1 * x_1)));
 
-    x_grad[1] = -(2.0 * (1.0 - x_1)) - t8 * (2.0 * x_1) + t7;
+    x_grad[1] = -(2.0 * (1.0 - x_1)) - (t8 * (2.0 * x_1)) + t7;
     const double x_3 = x[3];
-    const double t9 = 100.0 * (2.0 * (x_3 - x_2 * x_2));
+    const double t9 = 100.0 * (2.0 * (x_3 - (x_2 * x_2)));
 
-    x_grad[2] = -(2.0 * (1.0 - x_2)) - t9 * (2.0 * x_2) + t8;
+    x_grad[2] = -(2.0 * (1.0 - x_2)) - (t9 * (2.0 * x_2)) + t8;
     const double x_4 = x[4];
-    const double t10 = 100.0 * (2.0 * (x_4 - x_3 * x_3));
+    const double t10 = 100.0 * (2.0 * (x_4 - (x_3 * x_3)));
 
-    x_grad[3] = -(2.0 * (1.0 - x_3)) - t10 * (2.0 * x_3) + t9;
+    x_grad[3] = -(2.0 * (1.0 - x_3)) - (t10 * (2.0 * x_3)) + t9;
     const double x_5 = x[5];
-    const double t11 = 100.0 * (2.0 * (x_5 - x_4 * x_4));
+    const double t11 = 100.0 * (2.0 * (x_5 - (x_4 * x_4)));
 
-    x_grad[4] = -(2.0 * (1.0 - x_4)) - t11 * (2.0 * x_4) + t10;
+    x_grad[4] = -(2.0 * (1.0 - x_4)) - (t11 * (2.0 * x_4)) + t10;
     const double x_6 = x[6];
-    const double t12 = 100.0 * (2.0 * (x_6 - x_5 * x_5));
+    const double t12 = 100.0 * (2.0 * (x_6 - (x_5 * x_5)));
 
-    x_grad[5] = -(2.0 * (1.0 - x_5)) - t12 * (2.0 * x_5) + t11;
+    x_grad[5] = -(2.0 * (1.0 - x_5)) - (t12 * (2.0 * x_5)) + t11;
     const double x_7 = x[7];
-    const double t13 = 100.0 * (2.0 * (x_7 - x_6 * x_6));
+    const double t13 = 100.0 * (2.0 * (x_7 - (x_6 * x_6)));
 
-    x_grad[6] = -(2.0 * (1.0 - x_6)) - t13 * (2.0 * x_6) + t12;
+    x_grad[6] = -(2.0 * (1.0 - x_6)) - (t13 * (2.0 * x_6)) + t12;
     const double x_8 = x[8];
-    const double t14 = 100.0 * (2.0 * (x_8 - x_7 * x_7));
+    const double t14 = 100.0 * (2.0 * (x_8 - (x_7 * x_7)));
 
-    x_grad[7] = -(2.0 * (1.0 - x_7)) - t14 * (2.0 * x_7) + t13;
-    const double x_bar = 100.0 * (2.0 * (x[9] - x_8 * x_8));
+    x_grad[7] = -(2.0 * (1.0 - x_7)) - (t14 * (2.0 * x_7)) + t13;
+    const double x_bar = 100.0 * (2.0 * (x[9] - (x_8 * x_8)));
 
-    x_grad[8] = -(2.0 * (1.0 - x_8)) - x_bar * (2.0 * x_8) + t14;
+    x_grad[8] = -(2.0 * (1.0 - x_8)) - (x_bar * (2.0 * x_8)) + t14;
     x_grad[9] = x_bar;
 }

@@ -12,12 +12,12 @@ void ctl_torque(const float *CTL_RESTRICT q,  /* [2] */
 {
     const float k_0 = k[0];
     const float q_0 = q[0];
-    const float t = k_0 * sinf(q_0) - 0.5f * (q_0 * q_0 * q_0);    /* small-float.ad:5 */
+    const float t = (k_0 * sinf(q_0)) - (0.5f * (q_0 * q_0 * q_0));    /* small-float.ad:5 */
     const float k_1 = k[1];
     const float q_1 = q[1];
-    const float t2 = k_1 * sinf(q_1) - 0.5f * (q_1 * q_1 * q_1);
+    const float t2 = (k_1 * sinf(q_1)) - (0.5f * (q_1 * q_1 * q_1));
 
-    *cost = (t * t + t2 * t2) / 2.0f + 0.001f * (k_0 * k_0 + k_1 * k_1);
+    *cost = (((t * t) + (t2 * t2)) / 2.0f) + (0.001f * ((k_0 * k_0) + (k_1 * k_1)));
 }
 
 /* grad of torque by k
@@ -30,17 +30,17 @@ void ctl_torque_grad(const float *CTL_RESTRICT q,  /* [2] */
     const float k_0 = k[0];
     const float q_0 = q[0];
     const float tmp = sinf(q_0);        /* small-float.ad:5 */
-    const float t = k_0 * tmp - 0.5f * (q_0 * q_0 * q_0);
+    const float t = (k_0 * tmp) - (0.5f * (q_0 * q_0 * q_0));
     const float k_1 = k[1];
     const float q_1 = q[1];
     const float tmp2 = sinf(q_1);
-    const float t2 = k_1 * tmp2 - 0.5f * (q_1 * q_1 * q_1);
+    const float t2 = (k_1 * tmp2) - (0.5f * (q_1 * q_1 * q_1));
 
-    *cost = (t * t + t2 * t2) / 2.0f + 0.001f * (k_0 * k_0 + k_1 * k_1);
+    *cost = (((t * t) + (t2 * t2)) / 2.0f) + (0.001f * ((k_0 * k_0) + (k_1 * k_1)));
     const float t_bar = 0.5f * (2.0f * t);
 
-    k_grad[0] = 0.001f * (2.0f * k_0) + t_bar * tmp;
+    k_grad[0] = (0.001f * (2.0f * k_0)) + (t_bar * tmp);
     const float t_bar2 = 0.5f * (2.0f * t2);
 
-    k_grad[1] = 0.001f * (2.0f * k_1) + t_bar2 * tmp2;
+    k_grad[1] = (0.001f * (2.0f * k_1)) + (t_bar2 * tmp2);
 }

@@ -7,7 +7,7 @@
 
 static int32_t adc_clamp_index(int32_t i, int32_t last)
 {
-    return i < 0 ? 0 : i > last ? last : i;
+    return (i < 0) ? 0 : ((i > last) ? last : i);
 }
 
 /* jacobian of path by x
@@ -43,21 +43,22 @@ void path_jacobian(const double *ADC_RESTRICT x,        /* [3] */
         const double p_at = p[at];
         const double t3 = sin(p_at);    /* tangents-in-place.ad:6 */
         const int32_t t4 = i % 3;
-        p[i] = t3 * x_1 + x[t4];
+        p[i] = (t3 * x_1) + x[t4];
         const double t5 = cos(p_at);
         for (int j = 0; j < 3; ++j) {
-            t2[j] = p_dot[50 * j + at] * t5 * t[j] + (double)(j == 1) * t3 + (double)(j == t4);
+            t2[j] = (p_dot[(50 * j) + at] * t5 * t[j]) + (((j == 1) ? 1.0 : 0.0) * t3) + ((j == t4) ? 1.0 :
+                    0.0);
         }
         /* tangent of tangents-in-place.ad:6: p_dot */
         for (int j = 0; j < 3; ++j) {
-            p_dot[50 * j + i] = t2[j];
+            p_dot[(50 * j) + i] = t2[j];
         }
     }
 
     /* export path_jacobian = jacobian(path) -> (y_x_jacobian)    tangents-in-place.ad:9 */
     for (int j = 0; j < 50; ++j) {
         for (int k = 0; k < 3; ++k) {
-            y_x_jacobian[3 * j + k] = p_dot[j + 50 * k];
+            y_x_jacobian[(3 * j) + k] = p_dot[j + (50 * k)];
         }
     }
 }
