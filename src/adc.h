@@ -18,7 +18,7 @@ enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_FILE = 3, EXIT_INTERN
 
 /* ---- util.c: arenas ------------------------------------------------------------------------------------------- */
 typedef struct Arena Arena;
-typedef struct { void *block; size_t used; } ArenaMark;
+typedef struct { void *block; size_t used; uint64_t large; } ArenaMark;
 
 Arena *arena_new(void);
 void arena_free(Arena *);

@@ -9,20 +9,32 @@
 
 /* ---- arenas -------------------------------------------------------------------------------------------------------
  * A list of blocks, newest first; only the newest is allocated from.  A block is at least as large as a quarter of what
- * the arena already holds, so that their number grows with the logarithm of the size. */
+ * the arena already holds, so that their number grows with the logarithm of the size.  A large piece is no part of a
+ * block, so that it can be given back when it is replaced by a larger one. */
 typedef struct Block {
     struct Block *older;
     size_t size, used;
     max_align_t data[];
 } Block;
 
+typedef struct Large {
+    struct Large *older;
+    uint64_t number;                                        /* of pieces that were asked for, in order */
+    max_align_t data[];
+} Large;
+
 struct Arena {
     Block *newest;
     Block *spare;                                           /* the largest released block, to be used next */
     size_t total;
+    Large *large;                                           /* newest first */
+    uint64_t large_count;
 };
 
 enum { FIRST_BLOCK = 1 << 16, ALIGNMENT = _Alignof(max_align_t) };
+#ifndef LARGE_PIECE
+#define LARGE_PIECE (1 << 18)                               /* bytes; a small one shows who keeps a pointer to what has grown */
+#endif
 
 static _Noreturn void out_of_memory(void)
 {
@@ -55,8 +67,7 @@ void arena_free(Arena *arena)
 {
     if (!arena)
         return;
-    while (arena->newest)
-        drop_newest(arena);
+    arena_release(arena, (ArenaMark){ 0 });
     free(arena->spare);
     free(arena);
 }
@@ -87,10 +98,25 @@ static size_t aligned(size_t size)
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+static Large *new_large(size_t size)
+{
+    Large *piece = calloc(1, sizeof *piece + size);
+    if (!piece)
+        out_of_memory();
+    return piece;
+}
+
 /* Memory may be used again after a release, so it is cleared when it is handed out. */
 void *arena_alloc(Arena *arena, size_t size)
 {
     size = aligned(size);
+    if (size >= LARGE_PIECE) {
+        Large *piece = new_large(size);
+        piece->older = arena->large;
+        piece->number = arena->large_count++;
+        arena->large = piece;
+        return piece->data;
+    }
     if (!arena->newest || arena->newest->size - arena->newest->used < size)
         add_block(arena, size);
     Block *block = arena->newest;
@@ -105,12 +131,29 @@ void *arena_copy(Arena *arena, const void *data, size_t size)
     return size ? memcpy(copy, data, size) : copy;
 }
 
+/* The piece that is larger takes the place of the one that it is a copy of. */
+static void *large_grow(Arena *arena, void *memory, size_t old_size, size_t size)
+{
+    Large **at = &arena->large;
+    while ((*at)->data != memory)
+        at = &(*at)->older;
+    Large *old = *at, *larger = new_large(size);
+    larger->older = old->older;
+    larger->number = old->number;
+    memcpy(larger->data, old->data, old_size);
+    *at = larger;
+    free(old);
+    return larger->data;
+}
+
 /* A larger piece with the same beginning: in place when `memory` was the last piece and its block has room. */
 static void *arena_grow(Arena *arena, void *memory, size_t old_size, size_t size)
 {
     Block *block = arena->newest;
     size_t old_aligned = aligned(old_size), new_aligned = aligned(size);
-    if (memory && (char *)memory + old_aligned == (char *)block->data + block->used
+    if (memory && old_aligned >= LARGE_PIECE)
+        return large_grow(arena, memory, old_size, new_aligned);
+    if (memory && block && new_aligned < LARGE_PIECE && (char *)memory + old_aligned == (char *)block->data + block->used
         && block->size - block->used >= new_aligned - old_aligned) {
         memset((char *)memory + old_size, 0, new_aligned - old_size);
         block->used += new_aligned - old_aligned;
@@ -122,7 +165,7 @@ static void *arena_grow(Arena *arena, void *memory, size_t old_size, size_t size
 
 ArenaMark arena_mark(Arena *arena)
 {
-    return (ArenaMark){ arena->newest, arena->newest ? arena->newest->used : 0 };
+    return (ArenaMark){ arena->newest, arena->newest ? arena->newest->used : 0, arena->large_count };
 }
 
 void arena_release(Arena *arena, ArenaMark mark)
@@ -131,6 +174,11 @@ void arena_release(Arena *arena, ArenaMark mark)
         drop_newest(arena);
     if (arena->newest)
         arena->newest->used = mark.used;
+    while (arena->large && arena->large->number >= mark.large) {
+        Large *piece = arena->large;
+        arena->large = piece->older;
+        free(piece);
+    }
 }
 
 /* ---- hashes ---------------------------------------------------------------------------------------------------- */
@@ -305,7 +353,7 @@ void vec_grow(Arena *arena, void **at, int *capacity, size_t element)
 {
     if (*capacity > INT32_MAX / 2)
         out_of_memory();
-    int larger = *capacity ? 2 * *capacity : 8;
+    int larger = *capacity ? 2 * *capacity : 2;
     *at = arena_grow(arena, *at, (size_t)*capacity * element, (size_t)larger * element);
     *capacity = larger;
 }

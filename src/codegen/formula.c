@@ -8,26 +8,26 @@
 #include <string.h>
 
 /* ---- the table ------------------------------------------------------------------------------------------------- */
-static uint64_t formula_hash(const Formula *f)
+static uint32_t formula_hash(const Formula *f)
 {
-    uint64_t key[6] = { (uint64_t)f->kind * 8 + (uint64_t)f->elem, 0, (uint64_t)f->integer, (uint64_t)(uintptr_t)f->loop,
-                        (uint64_t)(uintptr_t)f->buffer, (uint64_t)(uintptr_t)f->scalar };
+    uint64_t key[3] = { (uint64_t)f->kind * 8 + (uint64_t)f->elem, 0, (uint64_t)f->integer };
     memcpy(&key[1], &f->number, sizeof f->number);
-    uint64_t h = hash_bytes((uint64_t)(uintptr_t)f->callee, key, sizeof key);
+    uint64_t h = hash_bytes(f->term_count ? 0 : (uint64_t)(uintptr_t)f->named, key, sizeof key);
     for (int k = 0; k < f->arg_count; k++)
         h = hash_bytes(h, &f->arg[k]->id, sizeof f->arg[k]->id);
     for (int k = 0; k < f->term_count; k++) {
         int64_t term[2] = { f->terms[k].factor, f->terms[k].atom->id };
         h = hash_bytes(h, term, sizeof term);
     }
-    return h;
+    return (uint32_t)(h ^ h >> 32);
 }
 
 static bool formula_equal(const Formula *a, const Formula *b)
 {
     if (a->hash != b->hash || a->kind != b->kind || a->elem != b->elem || a->arg_count != b->arg_count
-        || a->term_count != b->term_count || a->integer != b->integer || a->loop != b->loop || a->buffer != b->buffer
-        || a->scalar != b->scalar || a->callee != b->callee || memcmp(&a->number, &b->number, sizeof a->number) != 0)
+        || a->term_count != b->term_count || a->integer != b->integer
+        || (!a->term_count && a->named != b->named)
+        || memcmp(&a->number, &b->number, sizeof a->number) != 0)
         return false;
     for (int k = 0; k < a->arg_count; k++)
         if (a->arg[k] != b->arg[k])
@@ -43,7 +43,7 @@ static void table_grow(Lowering *lower)
     const Formula **old = lower->table;
     size_t old_size = lower->table_size;
     lower->table_size = old_size ? old_size * 2 : 1024;
-    lower->table = NEW_ARRAY(lower->arena, const Formula *, lower->table_size);
+    lower->table = NEW_ARRAY(lower->own, const Formula *, lower->table_size);
     for (size_t k = 0; k < old_size; k++) {
         if (!old[k])
             continue;
@@ -96,8 +96,8 @@ static void finish_dependence(const Lowering *lower, Formula *f)
         f->loops |= (uint64_t)1 << f->loop->depth;
     if (f->kind == FORMULA_SCALAR) {
         f->loops = f->scalar->loops;
-        if (f->scalar->written.count && f->scalar->home == lower)
-            f->ready = f->scalar->written.at[0];
+        if (f->scalar->written && f->scalar->home == lower)
+            f->ready = f->scalar->written - 1;
     }
     if (f->kind == FORMULA_LOAD)
         depend_on_buffer(f);
@@ -247,7 +247,7 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
     key.loops = 0;
     key.guarded = false;
     key.hash = formula_hash(&key);
-    if (2 * (size_t)lower->formula_count >= lower->table_size)
+    if (4 * (size_t)lower->formula_count >= 3 * lower->table_size)
         table_grow(lower);
     size_t at = key.hash & (lower->table_size - 1);
     while (lower->table[at]) {
@@ -255,7 +255,7 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
             return lower->table[at];
         at = (at + 1) & (lower->table_size - 1);
     }
-    Formula *f = arena_copy(lower->arena, &key, sizeof key);
+    Formula *f = arena_copy(lower->arena, &key, offsetof(Formula, arg) + (size_t)key.arg_count * sizeof *key.arg);
     if (key.term_count)
         f->terms = arena_copy(lower->arena, key.terms, sizeof *key.terms * (size_t)key.term_count);
     f->id = lower->formula_count++;
@@ -272,7 +272,7 @@ void formula_epoch(Lowering *lower)
 {
     if (lower->mark_size < lower->formula_count) {
         lower->mark_size = 2 * lower->formula_count;
-        lower->mark = NEW_ARRAY(lower->arena, int, lower->mark_size);
+        lower->mark = NEW_ARRAY(lower->own, int, lower->mark_size);
         lower->epoch = 0;
     }
     lower->epoch++;

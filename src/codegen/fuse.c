@@ -4,6 +4,8 @@
  * Invariant: a statement comes after every statement that writes what it reads, and is inside a loop with one of them
  * only if both touch, in each trip, elements that no other trip touches.  Buffers are written before they are read and
  * never again, so only this kind of dependence exists.  Positions only grow at the end, which makes them times. */
+#include <string.h>
+
 #include "loop.h"
 
 enum {
@@ -20,7 +22,7 @@ typedef struct {
     Vec(Access) reads;
     Vec(const Formula *) pending;                           /* of the walk */
     int ready;                                              /* must come after this top-level statement */
-    Path at;                                                /* where the list that is looked at is */
+    Path at;                                                /* where the list that is looked at is: LOOP_DEPTH_MAX long */
 } Placing;
 
 static void add_read(Placing *p, const Buffer *buffer, const Formula *index)
@@ -214,6 +216,13 @@ static int choose_loop(const Placing *p, const Block *list, const Stmt *s, int l
 }
 
 /* ---- placing --------------------------------------------------------------------------------------------------- */
+static void add_write(Lowering *lower, Buffer *b, const Path *at, const Formula *index)
+{
+    Path path = { at->count, NEW_ARRAY(lower->arena, int, at->count) };
+    memcpy(path.at, at->at, (size_t)at->count * sizeof *path.at);
+    vec_push(lower->arena, &b->writes, ((Write){ path, index }));
+}
+
 static void record_writes(Placing *p, const Stmt *s)
 {
     Path *at = &p->at;
@@ -223,10 +232,10 @@ static void record_writes(Placing *p, const Stmt *s)
         if (last && last->path.count == 1 && at->count == 1)
             last->path.at[0] = at->at[0];                   /* alone at top level: only the time matters */
         else
-            vec_push(p->lower->arena, &b->writes, ((Write){ *at, s->index }));
+            add_write(p->lower, b, at, s->index);
     }
     if (s->kind == STMT_ASSIGN)
-        s->scalar->written = *at;
+        s->scalar->written = at->at[0] + 1;
     at->count++;
     for (int k = 0; k < s->body.list.count; k++) {
         at->at[at->count - 1] = k;
@@ -267,22 +276,28 @@ static void place(Placing *p, Block *list, Stmt *s)
 }
 
 /* A region changes its buffers and scalars at its end: what reads them comes after it. */
-Path fuse_region(Lowering *lower, Stmt *s)
+void fuse_written(Lowering *lower, Buffer *b)
 {
-    Path at = { .count = 1, .at = { lower->function->body.list.count } };
+    int last = lower->function->body.list.count - 1;
+    add_write(lower, b, &(Path){ 1, &last }, formula_int(lower, 0));
+}
+
+void fuse_region(Lowering *lower, Stmt *s)
+{
     block_push(lower, &lower->function->body, s);
+    int written = lower->function->body.list.count;
     for (int k = 0; k < s->region->writes.count; k++)
-        vec_push(lower->arena, &s->region->writes.at[k]->writes, ((Write){ at, formula_int(lower, 0) }));
+        fuse_written(lower, s->region->writes.at[k]);
     for (int k = 0; k < s->region->assigned.count; k++)
-        s->region->assigned.at[k]->written = at;
+        s->region->assigned.at[k]->written = written;
     if (s->region->counter)
-        s->region->counter->written = at;
-    return at;
+        s->region->counter->written = written;
 }
 
 void fuse_place(Lowering *lower, Stmt *s, const Node *node)
 {
-    Placing p = { .lower = lower, .node = node, .ready = lower->barrier - 1 };
+    int positions[LOOP_DEPTH_MAX];
+    Placing p = { .lower = lower, .node = node, .ready = lower->barrier - 1, .at = { 0, positions } };
     ArenaMark mark = arena_mark(lower->ctx->scratch);
     formula_epoch(lower);
     read_stmt(&p, s);

@@ -45,27 +45,29 @@ typedef enum {
 
 typedef struct { int64_t factor; const Formula *atom; } Term;
 
-struct Formula {
-    FormulaKind kind;
-    Elem elem;
+struct Formula {                                            /* there are millions of them: the order saves space */
+    uint8_t kind, elem;                                     /* a FormulaKind, an Elem */
+    uint8_t arg_count, term_count;
+    bool guarded;                                           /* may read out of bounds where no enclosing SELECT forbids it */
+    bool kept;                                              /* schedule_keep has looked at it */
     int id;                                                 /* creation order: larger than every argument's */
-    int arg_count, term_count;
-    const Formula *arg[SCALAR_FN_ARGUMENTS];
-    const Term *terms;                                      /* FORMULA_AFFINE, ascending by atom (counters by depth first) */
+    int ready;                                              /* top-level statement that must have run before; -1: none.  Of values without counters */
+    uint32_t hash;
+    union {                                                 /* by kind: FORMULA_LOAD, _SCALAR, _COUNTER, _CALL, _AFFINE */
+        const Buffer *buffer;
+        const Scalar *scalar;
+        const Loop *loop;
+        Str callee;
+        const Term *terms;                                  /* ascending by atom (counters by depth first) */
+        const void *named;                                  /* whichever it is */
+    };
     double number;
     int64_t integer;
-    const Buffer *buffer;
-    const Scalar *scalar;
-    const Loop *loop;
-    Str callee;
     int64_t low, high;                                      /* ints: the range that is known */
     uint64_t loops;                                         /* bit d: depends on the counter of depth d */
-    int ready;                                              /* top-level statement that must have run before; -1: none.  Of values without counters */
-    bool guarded;                                           /* may read out of bounds where no enclosing SELECT forbids it */
     const Node *node;                                       /* whose value it is, for a name; NULL: none */
     Str hint;                                               /* a name for a LET; NULL: none */
-    bool kept;                                              /* schedule_keep has looked at it */
-    uint64_t hash;
+    const Formula *arg[SCALAR_FN_ARGUMENTS];                /* of an interned formula only arg_count are there */
 };
 
 /* Interned: same depth and range, same Loop.  Runs begin, begin + step, .. below end. */
@@ -80,7 +82,7 @@ typedef enum { PLACE_NONE, PLACE_WORK, PLACE_STACK } Place; /* PLACE_NONE: not a
 enum { LOOP_DEPTH_MAX = 60, SMALL_COUNT = 16 };             /* SMALL_COUNT: elements of what may be taken apart */
 
 /* Where something is written: statement positions from the top level down; and for buffers, at which index. */
-typedef struct { int count; int at[LOOP_DEPTH_MAX]; } Path;
+typedef struct { int count; int *at; } Path;
 typedef struct { Path path; const Formula *index; } Write;
 
 struct Buffer {
@@ -117,7 +119,7 @@ struct Scalar {
     bool is_live;                                           /* sweep.c: something reads it */
     uint64_t loops;                                         /* bit d: lives inside the loop of depth d */
     const Node *node;
-    Path written;                                           /* count 0: an input, or inside of a nest */
+    int written;                                            /* 1 + the top-level statement; 0: an input, or inside of a nest */
     const Lowering *home;                                   /* whose positions `written` tells */
     int64_t low, high;                                      /* ints: the range that is known */
     const Formula *limit;                                   /* a counter: it is less than this, affine in Scalars; NULL: only `high` */
@@ -249,6 +251,7 @@ typedef struct Target { Scalar **scalars; Buffer *buffer; const Node *in_place; 
 struct Lowering {
     Context *ctx;
     Arena *arena;
+    Arena *own;                                             /* what nobody looks at after the lowering; shared by all in a function */
     Program *program;
     Function *function;
     const Fn *fn;
@@ -398,7 +401,8 @@ void region_break(Lowering *);                              /* leaves a while */
 
 /* fuse.c: puts a nest into the function, into an existing loop where that is legal and pays */
 void fuse_place(Lowering *, Stmt *, const Node *);
-Path fuse_region(Lowering *, Stmt *);                       /* at the end */
+void fuse_region(Lowering *, Stmt *);                       /* at the end */
+void fuse_written(Lowering *, Buffer *);                    /* by the last statement */
 /* No two trips of the loop touch the same element, given that the loops around it are at the same trip. */
 bool fuse_aligned(const Formula *write, const Formula *read, const Formula *counter);
 

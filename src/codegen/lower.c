@@ -725,10 +725,10 @@ void lower_swap_slots(Lowering *lower)
 void lower_begin(Lowering *lower)
 {
     NodeList nodes = { 0 };
-    fn_nodes(lower->ctx, lower->fn, lower->arena, &nodes);
+    fn_nodes(lower->ctx, lower->fn, lower->own, &nodes);
     lower->info_count = nodes.count;
-    lower->infos = NEW_ARRAY(lower->arena, NodeInfo, nodes.count + 1);
-    lower->other_slots = NEW_ARRAY(lower->arena, int, nodes.count + lower->fn->params.count + 1);
+    lower->infos = NEW_ARRAY(lower->own, NodeInfo, nodes.count + 1);
+    lower->other_slots = NEW_ARRAY(lower->own, int, nodes.count + lower->fn->params.count + 1);
     for (int k = 0; k < nodes.count; k++) {
         lower->infos[k] = (NodeInfo){ .node = nodes.at[k], .only_elements = true };
         lower->other_slots[k] = k;
@@ -802,7 +802,7 @@ Function *lower_function(Program *program, const Fn *fn, int *slot)
 {
     Context *ctx = program->ctx;
     Lowering *lower = NEW(ctx->arena, Lowering);
-    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .program = program, .fn = fn, .slot = slot };
+    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .own = arena_new(), .program = program, .fn = fn, .slot = slot };
     lower->function = NEW(ctx->arena, Function);
     lower->function->fn = fn;
     lower->function->name = str_format(ctx, "%s%s", ctx->options.prefix, fn->name);
@@ -823,5 +823,6 @@ Function *lower_function(Program *program, const Fn *fn, int *slot)
     count_costs(lower);
     plan_settle(lower, 0);
     name_everything(lower);
+    arena_free(lower->own);
     return lower->function;
 }

@@ -110,7 +110,7 @@ static Body body_new(Lowering *outer, Region *region, int side, const bool *want
     for (int k = 0; k < whole->results.count; k++)
         if (wanted[k])
             vec_push(ctx->arena, &fn->results, whole->results.at[k]);
-    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .program = outer->program, .fn = fn, .slot = outer->slot,
+    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .own = outer->own, .program = outer->program, .fn = fn, .slot = outer->slot,
                          .outer = outer, .region = region, .function = NEW(ctx->arena, Function) };
     lower->function->fn = fn;
     lower->function->name = outer->function->name;
@@ -270,10 +270,10 @@ static void publish_buffer(Lowering *outer, const Node *result, Buffer *b)
 }
 
 /* A carried array after the region: loads of it are other formulas than those before. */
-static Buffer *changed(Lowering *outer, Buffer *b, const Path *region)
+static Buffer *changed(Lowering *outer, Buffer *b)
 {
     Buffer *v = lower_version(outer, b, false);
-    vec_push(outer->arena, &v->writes, ((Write){ *region, formula_int(outer, 0) }));
+    fuse_written(outer, v);
     return v;
 }
 
@@ -579,10 +579,10 @@ static void lower_loop_region(Lowering *outer, const Node *n, Stmt *s)
     inline_next(&l);
     body_finish(b);
     lower_swap_slots(b->lower);
-    Path at = fuse_region(outer, s);
+    fuse_region(outer, s);
     for (int k = 0; k < l.count; k++)
         publish(outer, value_node(&l, k), l.scalars[k],
-                l.buffers[k] && k < l.carries ? changed(outer, l.buffers[k], &at) : l.buffers[k]);
+                l.buffers[k] && k < l.carries ? changed(outer, l.buffers[k]) : l.buffers[k]);
     r->counter->high = r->most;
     if (r->counts) {
         publish(outer, info_of(outer, n)->values[region_result_count(n) - 1], &r->counter, NULL);
@@ -667,10 +667,10 @@ static void lower_branch_region(Lowering *outer, const Node *n, Stmt *s)
         l.outside[side] = prepare_captures(outer, s->region, &l.side[side]);
     for (int side = 0; side < 2; side++)
         lower_side(n, &l, side);
-    Path at = fuse_region(outer, s);
+    fuse_region(outer, s);
     for (int k = 0; k < l.count; k++)
         publish(outer, info->values[l.value[k]], l.scalars[k],
-                l.in_place[k] ? changed(outer, l.buffers[k], &at) : l.buffers[k]);
+                l.in_place[k] ? changed(outer, l.buffers[k]) : l.buffers[k]);
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */

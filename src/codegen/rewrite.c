@@ -8,8 +8,8 @@ Rewriter rewriter_new(Lowering *lower, Finish *finish, void *user)
 {
     if (lower->replaced_size < lower->formula_count) {
         lower->replaced_size = 2 * lower->formula_count;
-        lower->replaced = NEW_ARRAY(lower->arena, const Formula *, lower->replaced_size);
-        lower->replaced_in = NEW_ARRAY(lower->arena, int, lower->replaced_size);
+        lower->replaced = NEW_ARRAY(lower->own, const Formula *, lower->replaced_size);
+        lower->replaced_in = NEW_ARRAY(lower->own, int, lower->replaced_size);
         lower->item = 0;
     }
     lower->item++;
