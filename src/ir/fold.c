@@ -514,6 +514,57 @@ static bool einsum_has_repeats(const Einsum *e)
     return false;
 }
 
+/* The sum over an axis that one operand alone brings along is the sum of that operand first, if that is no more work even where
+ * the contraction is needed as well; NULL: it is not.  The axis counts from the end. */
+static Node *sum_before_einsum(Context *ctx, Node *x, int axis)
+{
+    Einsum e = einsum_open(x->type, x->operand_count, x->operands, x->attr);
+    if (e.count != 2 || einsum_has_repeats(&e))
+        return NULL;
+    int at = axis + e.out_rank, label = e.out[at], place = -1;
+    int owner = occurrences(e.labels[0], e.rank[0], label) ? 0 : 1;
+    if (occurrences(e.labels[!owner], e.rank[!owner], label))
+        return NULL;
+    for (int k = 0; k < e.rank[owner]; k++)
+        if (e.labels[owner][k] == label)
+            place = k;
+    int64_t rest = x->type->count / type_size(x->type, at);
+    for (int k = 0; k < e.rank[0]; k++)
+        if (!occurrences(e.out, e.out_rank, e.labels[0][k]))
+            rest *= type_size(e.xs[0]->type, k);
+    for (int k = 0; k < e.rank[1]; k++)
+        if (!occurrences(e.out, e.out_rank, e.labels[1][k]) && !occurrences(e.labels[0], e.rank[0], e.labels[1][k]))
+            rest *= type_size(e.xs[1]->type, k);
+    if (e.xs[owner]->type->count + rest > 2 * x->type->count)
+        return NULL;
+    e.xs[owner] = node_sum(ctx, e.xs[owner], 1, &place, false);
+    e.rank[owner]--;
+    memmove(e.labels[owner] + place, e.labels[owner] + place + 1, sizeof(int) * (size_t)(e.rank[owner] - place));
+    e.out_rank--;
+    memmove(e.out + at, e.out + at + 1, sizeof(int) * (size_t)(e.out_rank - at));
+    return einsum_close(ctx, &e);
+}
+
+/* Of a difference of sign, and of a contraction; NULL: neither. */
+static Node *fold_sum(Context *ctx, Node *x, int axis_count, const int64_t *attr)
+{
+    int axes[RANK_MAX], others = 0;
+    for (int i = 0; i < axis_count; i++)
+        axes[i] = (int)attr[i];
+    if (is_op(x, OP_neg))
+        return node_unary(ctx, OP_neg, node_sum(ctx, x->operands[0], axis_count, axes, false));
+    for (int i = 0; i < axis_count && is_op(x, OP_einsum); i++) {
+        Node *y = sum_before_einsum(ctx, x, axes[i]);
+        if (!y)
+            continue;
+        for (int k = 0; k < axis_count; k++)                /* axes before this one are now one nearer to the end */
+            if (k != i)
+                axes[others++] = axes[k] < axes[i] ? axes[k] + 1 : axes[k];
+        return others ? node_sum(ctx, y, others, axes, false) : y;
+    }
+    return NULL;
+}
+
 /* A result with a repeated label is summed without it, and put onto its diagonal then; NULL: that is all there is to do. */
 static Node *einsum_diagonal(Context *ctx, const Einsum *e)
 {
@@ -786,8 +837,10 @@ Node *fold(Context *ctx, Op op, const Type *type, int count, Node *const *operan
     case OP_slice: return fold_slice(ctx, type, operands[0], attr);
     case OP_pad: return fold_pad(ctx, type, operands[0]);
     case OP_stack: case OP_concat: return fold_pieces(ctx, op, type, count, operands);
-    case OP_sum: case OP_prod: case OP_max_reduce: case OP_max_first: case OP_min_reduce:
-        return fold_reduce(ctx, op, type, operands[0], attr_count, attr);
+    case OP_sum: case OP_prod: case OP_max_reduce: case OP_max_first: case OP_min_reduce: {
+        Node *reduced = fold_reduce(ctx, op, type, operands[0], attr_count, attr);
+        return reduced || op != OP_sum ? reduced : fold_sum(ctx, operands[0], attr_count, attr);
+    }
     case OP_einsum: return fold_einsum(ctx, type, count, operands, attr);
     case OP_index: return fold_index(ctx, type, count, operands);
     default: return NULL;
