@@ -149,6 +149,10 @@ verdict $? "two objects of one model differ"
 expect_refusal 'foo' --emit=obj --target=foo graph.ad
 expect_refusal 'not a recognized processor' --emit=obj --cpu=foo graph.ad
 expect_refusal 'not a recognized feature' --emit=obj --features=+foo graph.ad
+expect_refusal "put + or - before 'd'" --emit=obj --features=+m,d --target=riscv32-unknown-elf graph.ad
+"$adc" --emit=obj --features=-sse2 --target=x86_64-linux-gnu graph.ad -o "$scratch/refused.o" 2>"$scratch/refused"
+[ $? = 1 ] && grep -q '^adc: error: LLVM cannot make this' "$scratch/refused" && [ ! -e "$scratch/refused.o" ]
+verdict $? "where LLVM breaks down: $(cat "$scratch/refused")"
 expect_refusal 'belong to --emit' --target=x86_64 graph.ad
 expect_refusal 'belongs to --run' --engine=llvm graph.ad
 echo "$passed passed, $failed failed"

@@ -84,32 +84,65 @@ static void put_text(Text *out, LLVMModuleRef module)
     LLVMDisposeMessage(text);
 }
 
+/* NULL after an error message. */
 static LLVMMemoryBufferRef compiled(Build *b, LLVMTargetMachineRef machine, LLVMCodeGenFileType type)
 {
     LLVMMemoryBufferRef buffer = NULL;
     char *message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine, b->module, type, &message, &buffer))
-        internal_error(b->ctx, "LLVM makes no object: %s", message);
-    return buffer;
+    if (!LLVMTargetMachineEmitToMemoryBuffer(machine, b->module, type, &message, &buffer))
+        return buffer;
+    error_plain(b->ctx, "LLVM makes no object: %s", message);
+    return NULL;
+}
+
+typedef struct { Context *ctx; const Program *program; const LlvmTarget *target; LlvmForm form; } Emission;
+
+static bool put_module(void *user, Text *out)
+{
+    const Emission *e = user;
+    Build b = { .ctx = e->ctx, .program = e->program };
+    LLVMTargetMachineRef machine = target_machine(e->ctx, e->target, e->ctx->options.level);
+    LLVMMemoryBufferRef buffer = NULL;
+    if (!machine)
+        return false;
+    module_open(&b);
+    module_fill(&b, machine, e->target, e->ctx->options.level, false);
+    switch (e->form) {
+    case LLVM_TEXT: put_text(out, b.module); break;
+    case LLVM_BITCODE: buffer = LLVMWriteBitcodeToMemoryBuffer(b.module); break;
+    case LLVM_ASSEMBLY: buffer = compiled(&b, machine, LLVMAssemblyFile); break;
+    case LLVM_OBJECT: buffer = compiled(&b, machine, LLVMObjectFile); break;
+    }
+    if (buffer)
+        put_buffer(out, buffer);
+    module_close(&b);
+    LLVMDisposeTargetMachine(machine);
+    return buffer || e->form == LLVM_TEXT;
+}
+
+static bool has_target(void *user, Text *out)
+{
+    const Emission *e = user;
+    (void)out;
+    return target_exists(e->ctx, e->target);
+}
+
+/* What was not chosen is this machine's own, which LLVM does well. */
+static bool at_work(Emission e, Work *work, Text *out)
+{
+    bool chosen = e.target->triple || e.target->cpu || e.target->features;
+    return chosen ? guarded(e.ctx, work, &e, out) : work(&e, out);
 }
 
 static bool module_emit(Context *ctx, const Program *program, const LlvmTarget *target, LlvmForm form, Text *out)
 {
-    Build b = { .ctx = ctx, .program = program };
-    LLVMTargetMachineRef machine = target_machine(ctx, target, ctx->options.level);
-    if (!machine)
-        return false;
-    module_open(&b);
-    module_fill(&b, machine, target, ctx->options.level, false);
-    switch (form) {
-    case LLVM_TEXT: put_text(out, b.module); break;
-    case LLVM_BITCODE: put_buffer(out, LLVMWriteBitcodeToMemoryBuffer(b.module)); break;
-    case LLVM_ASSEMBLY: put_buffer(out, compiled(&b, machine, LLVMAssemblyFile)); break;
-    case LLVM_OBJECT: put_buffer(out, compiled(&b, machine, LLVMObjectFile)); break;
-    }
-    module_close(&b);
-    LLVMDisposeTargetMachine(machine);
-    return true;
+    return at_work((Emission){ ctx, program, target, form }, put_module, out);
+}
+
+static bool module_check(Context *ctx, const LlvmTarget *target)
+{
+    Text none = { .arena = ctx->scratch };
+    return at_work((Emission){ .ctx = ctx, .target = target }, has_target, &none);
 }
 
 LLVMMemoryBufferRef module_object(Context *ctx, const Program *program, const LlvmTarget *target, int level)
@@ -128,7 +161,7 @@ LLVMMemoryBufferRef module_object(Context *ctx, const Program *program, const Ll
 
 /* ---- what adc finds when it loads this module -------------------------------------------------------------------- */
 static const LlvmBackend backend = {
-    .adc_version = ADC_VERSION, .version = LLVM_VERSION_STRING, .check = target_exists, .emit = module_emit,
+    .adc_version = ADC_VERSION, .version = LLVM_VERSION_STRING, .check = module_check, .emit = module_emit,
     .load = jit_load, .entry = jit_entry, .unload = jit_unload,
 };
 extern const LlvmBackend *const adc_llvm_backend;

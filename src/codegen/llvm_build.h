@@ -1,6 +1,6 @@
 /* llvm_build.h: what the files of the LLVM back end share: a module under construction.
  *
- * Contents: the module | formulas | statements | functions | special functions | debug | target, by file */
+ * Contents: the module | formulas | statements | functions | special functions | debug | target | guard, by file */
 #ifndef ADC_LLVM_BUILD_H
 #define ADC_LLVM_BUILD_H
 
@@ -73,6 +73,10 @@ LLVMTargetMachineRef target_machine(Context *, const LlvmTarget *, int level);  
 bool target_exists(Context *, const LlvmTarget *);
 void target_apply(Build *, LLVMTargetMachineRef, const LlvmTarget *);
 void target_optimise(Build *, LLVMTargetMachineRef, int level);
+
+/* ---- llvm_guard.c ------------------------------------------------------------------------------------------------ */
+typedef bool Work(void *user, Text *out);                   /* false after an error message */
+bool guarded(Context *, Work *, void *user, Text *out);     /* the same when LLVM ends the process */
 
 /* ---- llvm.c: the module ------------------------------------------------------------------------------------------ */
 /* With entries; NULL after an error message. */

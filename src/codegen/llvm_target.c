@@ -95,9 +95,23 @@ static bool names_are_known(Context *ctx, LLVMTargetRef found, const LlvmTarget 
     return silent;
 }
 
+static bool features_are_signed(Context *ctx, const LlvmTarget *target)
+{
+    Str at = target->features ? target->features : "";
+    while (*at == ',' || *at == '+' || *at == '-') {
+        at += strspn(at, ",");
+        at += strcspn(at, ",");
+    }
+    if (*at)
+        error_plain(ctx, "--features: put + or - before '%.*s'", (int)strcspn(at, ","), at);
+    return !*at;
+}
+
 LLVMTargetMachineRef target_machine(Context *ctx, const LlvmTarget *target, int level)
 {
     Str triple = triple_of(ctx, target);
+    if (!features_are_signed(ctx, target))
+        return NULL;
     LLVMTargetRef found = find_target(ctx, triple);
     if (!found || !host_matches(ctx, target))
         return NULL;
