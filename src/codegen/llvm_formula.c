@@ -207,8 +207,8 @@ static LLVMValueRef user_function(Build *b, const Formula *f)
         types[k] = build_value_type(b, f->arg[k]->elem);
     function = declare_function(b, f->callee, f->arg_count, types);
     for (int k = 0; k < f->arg_count; k++)
-        if (f->arg[k]->elem == ELEM_BOOL)
-            build_attribute(b, function, k + 1, "zeroext", 0);
+        if (f->arg[k]->elem != ELEM_REAL)                   /* where registers are wider, the caller fills them */
+            build_attribute(b, function, k + 1, f->arg[k]->elem == ELEM_BOOL ? "zeroext" : "signext", 0);
     return function;
 }
 

@@ -233,15 +233,16 @@ static void build_stmt(Build *b, const Stmt *s)
 {
     debug_stmt(b, s);
     switch (s->kind) {
-    case STMT_LOOP: build_loop(b, s); break;
-    case STMT_LET: build_let(b, s); break;
-    case STMT_DECLARE: build_declare(b, s); break;
-    case STMT_ARRAY: build_array(b, s); break;
-    case STMT_ASSIGN: build_assign(b, s); break;
-    case STMT_STORE: build_store(b, s); break;
-    case STMT_REGION: build_region(b, s); break;
-    case STMT_BREAK: build_break(b, s); break;
+    case STMT_LOOP: build_loop(b, s); return;
+    case STMT_LET: build_let(b, s); return;
+    case STMT_DECLARE: build_declare(b, s); return;
+    case STMT_ARRAY: build_array(b, s); return;
+    case STMT_ASSIGN: build_assign(b, s); return;
+    case STMT_STORE: build_store(b, s); return;
+    case STMT_REGION: build_region(b, s); return;
+    case STMT_BREAK: build_break(b, s); return;
     }
+    internal_error(b->ctx, "a statement of kind %d has no spelling in LLVM", (int)s->kind);
 }
 
 void build_block(Build *b, const Block *block)

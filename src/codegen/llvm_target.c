@@ -98,9 +98,10 @@ static bool names_are_known(Context *ctx, LLVMTargetRef found, const LlvmTarget 
 static bool features_are_signed(Context *ctx, const LlvmTarget *target)
 {
     Str at = target->features ? target->features : "";
-    while (*at == ',' || *at == '+' || *at == '-') {
-        at += strspn(at, ",");
+    at += strspn(at, ",");
+    while (*at == '+' || *at == '-') {
         at += strcspn(at, ",");
+        at += strspn(at, ",");
     }
     if (*at)
         error_plain(ctx, "--features: put + or - before '%.*s'", (int)strcspn(at, ","), at);
