@@ -41,6 +41,11 @@ void options_copy(Context *to, const Context *from);        /* the same options 
 /* The export of that name, or one made up for a function of that name; NULL after an error message. */
 const ExportSpec *target_find(Context *, Module *, Str name);
 
+/* ---- budget.c: --ram-budget ---------------------------------------------------------------------------------------- */
+bool budget_plan(Context *, Module *);                      /* sets the plans of all exports; false after an error message */
+/* What was planned for the loops of an export, a line for each with `before` in front; NULL: nothing. */
+Str budget_text(Context *, const ExportSpec *, const char *before);
+
 /* ---- output.c: files appear whole or not at all ------------------------------------------------------------------ */
 typedef struct { Str path; const Text *text; } OutputFile;
 /* All of them or none; false after an error message.  `input`: the path of the program, which is never overwritten. */

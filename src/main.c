@@ -23,6 +23,7 @@ static int with_module(Context *ctx, const Command *command)
     if (!module) return EXIT_FILE;
     if (ctx->error_count) return EXIT_INPUT;
     if (!externs_load(ctx)) return EXIT_FILE;
+    if (!budget_plan(ctx, module)) return EXIT_INPUT;
     switch (command->kind) {
     case COMMAND_RUN: return command_run(ctx, module, command);
     case COMMAND_CHECK: return command_check(ctx, module, command);

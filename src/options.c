@@ -43,7 +43,8 @@ static const OptionRow option_table[] = {
     {OPTION_WORK, 0, "work", "PLACE", "workspace: arg (default), a parameter; static, an array in the C file"},
     {OPTION_STACK_LIMIT, 0, "stack-limit", "BYTES", "temporaries up to this size live on the stack (default 1024)"},
     {OPTION_LANES, 0, "lanes", "N", "run N independent trips of a loop at once, for vector instructions (default 1)"},
-    {OPTION_RAM_BUDGET, 0, "ram-budget", "BYTES", NULL},
+    {OPTION_RAM_BUDGET, 0, "ram-budget", "BYTES", "keep work, tape and stack of every function within so many bytes (64K, 1M):\n"
+                                                  "what a backward loop needs is then computed again"},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "put TEXT before every external symbol and macro"},
     {OPTION_UNCHECKED, 0, "unchecked", NULL, "trust run-time indices instead of clamping them"},
     {OPTION_TARGET, 0, "target", "TRIPLE", "of ll, bc, asm and obj: the machine, such as thumbv7em-none-eabihf"},
@@ -160,6 +161,25 @@ static bool set_integer(Context *ctx, const char *option, const char *value, int
     return true;
 }
 
+/* 65536, 64K, 1M or 1G. */
+static bool set_bytes(Context *ctx, const char *option, const char *value, int64_t *out)
+{
+    static const char units[] = "KMG";
+    size_t length = strlen(value);
+    const char *unit = length > 1 ? strchr(units, value[length - 1]) : NULL;
+    Str digits = unit ? str_intern_n(ctx, value, (int)length - 1) : str_intern(ctx, value);
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    char *end;
+    errno = 0;
+    long long number = strtoll(digits, &end, 10);
+    if (end == digits || *end || errno || number <= 0 || number > INT64_MAX >> shift) {
+        error_plain(ctx, "%s needs a positive number of bytes, such as 4096, 64K or 1M, not '%s'", option, value);
+        return false;
+    }
+    *out = number << shift;
+    return true;
+}
+
 static bool set_tolerance(Context *ctx, Command *command, const char *value)
 {
     char *end;
@@ -271,7 +291,7 @@ static bool apply(Context *ctx, Command *command, OptionId id, const char *value
     case OPTION_STACK_LIMIT: return set_integer(ctx, "--stack-limit", value, &o->stack_limit);
     case OPTION_LANES: return set_lanes(ctx, value);
     case OPTION_RAM_BUDGET:
-        return refuse(ctx, "--ram-budget", "is not built yet: the planner does not trade recomputation for memory");
+        return set_bytes(ctx, "--ram-budget", value, &o->ram_budget);
     case OPTION_PREFIX: return set_prefix(ctx, value);
     case OPTION_UNCHECKED: return o->unchecked = true;
     case OPTION_TARGET: command->machine.triple = str_intern(ctx, value); return true;

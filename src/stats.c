@@ -77,12 +77,20 @@ static void print_json(const Row *rows, int count)
     puts("]");
 }
 
+static void print_plans(Context *ctx, const Module *module)
+{
+    for (int k = 0; k < module->exports.count; k++) {
+        Str text = budget_text(ctx, module->exports.at[k], "  ");
+        if (text) printf("%s, to stay within %" PRId64 " bytes:\n%s", module->exports.at[k]->name, ctx->options.ram_budget, text);
+    }
+}
+
 int command_stats(Context *ctx, Module *module, const Command *command)
 {
     Fn **fns = pass_run_module(ctx, module);
     Row *rows = fns ? rows_of(ctx, module, fns) : NULL;
     if (!rows) return EXIT_INPUT;
     if (command->json) print_json(rows, module->exports.count);
-    else print_table(rows, module->exports.count);
+    else print_table(rows, module->exports.count), print_plans(ctx, module);
     return EXIT_DONE;
 }

@@ -275,6 +275,7 @@ static void run_file(const Context *parent, const char *path, const Command *com
     Module *module = module_load(ctx, path);
     if (!module) totals->unreadable = true;
     if (module && !ctx->error_count && !externs_load(ctx)) totals->unreadable = true;
+    if (module && !ctx->error_count) budget_plan(ctx, module);
     if (!module || ctx->error_count) totals->failed++;
     else run_suite(ctx, module, command, totals);
     context_free(ctx);

@@ -68,7 +68,11 @@ expect 2 '' "unknown option '-z'" -z graph.ad
 expect 2 '' "option '-o' needs an argument" graph.ad -o
 expect 2 '' "option '--check' takes no argument" graph.ad --check=3
 expect 2 '' "choose one of: c, ir, dot" --emit=java graph.ad
-expect 2 '' "not built yet" --ram-budget 100 graph.ad
+expect 2 '' "positive number of bytes" --ram-budget 0 graph.ad
+expect 2 '' "positive number of bytes" --ram-budget=64X graph.ad
+expect 2 '' "positive number of bytes" --ram-budget 9999999999G graph.ad
+expect 0 'ram-budget=65536' '' --ram-budget 64K graph.ad
+expect 0 'ram-budget=1048576' '' --ram-budget=1M graph.ad
 expect 2 '' "double, float" --real=half graph.ad
 expect 2 '' "choose one of: 0, 1, 2" -O3 graph.ad
 expect 2 '' "not negative" --stack-limit=-5 graph.ad

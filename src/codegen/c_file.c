@@ -18,6 +18,8 @@ static void put_options(Text *out, const Options *o)
         text_put(out, " --work=static");
     if (o->stack_limit != STACK_LIMIT_DEFAULT)
         text_printf(out, " --stack-limit=%" PRId64, o->stack_limit);
+    if (o->ram_budget)
+        text_printf(out, " --ram-budget=%" PRId64, o->ram_budget);
     if (o->prefix[0])
         text_printf(out, " --prefix=%s", o->prefix);
     if (o->unchecked)

@@ -22,5 +22,8 @@ typedef struct CodegenInput {
 Program *codegen_lower(Context *, const CodegenInput *);    /* fuse, schedule, place buffers */
 void codegen_c(Context *, const Program *, Text *c, Text *header);   /* header may be NULL */
 int codegen_costs(const Program *, const Costs **);         /* count */
+/* What takes most memory in one function, the largest first: at most so many; returns how many. */
+typedef struct CodegenLarge { Str name; Span span; int64_t bytes; } CodegenLarge;
+int codegen_largest(const Program *, int which, CodegenLarge *, int most);
 
 #endif

@@ -256,3 +256,56 @@ void plan_settle(Lowering *lower, int64_t base)
                 plan_settle(r->body[side], r->chunk ? r->chunk->offset : 0);
     }
 }
+
+/* ---- what takes most ------------------------------------------------------------------------------------------- */
+typedef struct { int real_bytes; CodegenLarge *list; int count, most; } Largest;
+
+static void note_large(Largest *l, const Buffer *b, int64_t elements)
+{
+    int64_t size = b->elem == ELEM_INT ? 4 : b->elem == ELEM_BOOL ? 1 : l->real_bytes;
+    CodegenLarge large = { .name = b->node && b->node->origin.name ? b->node->origin.name : b->name,
+                           .bytes = elements * size };
+    large.span = b->node ? b->node->origin.span : (Span){ 0 };
+    int at = l->count;
+    while (at > 0 && l->list[at - 1].bytes < large.bytes)
+        at--;
+    if (at == l->most || b->is_chunk || b->is_partial)
+        return;
+    l->count += l->count < l->most;
+    for (int k = l->count - 1; k > at; k--)
+        l->list[k] = l->list[k - 1];
+    l->list[at] = large;
+}
+
+static void find_large(Largest *l, const Function *f)
+{
+    for (int k = 0; k < f->temps.count; k++)
+        if (f->temps.at[k]->place != PLACE_NONE)
+            note_large(l, f->temps.at[k], f->temps.at[k]->size);
+    for (int k = 0; k < f->body.list.count; k++) {
+        const Region *r = f->body.list.at[k]->region;
+        for (int side = 0; r && side < 2; side++)
+            if (r->body[side])
+                find_large(l, r->body[side]->function);
+    }
+}
+
+int codegen_largest(const Program *p, int which, CodegenLarge *list, int most)
+{
+    const Function *f = p->functions.at[which];
+    Largest l = { .real_bytes = p->ctx->options.is_float ? 4 : 8, .list = list, .most = most };
+    for (int k = 0; k < f->params.count; k++) {
+        const Parameter *q = &f->params.at[k];
+        Buffer part = { .elem = ELEM_REAL, .name = q->name };
+        if (q->on_tape) {
+            Node named = { .origin = { .name = q->name, .span = f->fn->span } };
+            const Node *node = k < f->fn->params.count ? f->fn->params.at[k].node
+                                                       : f->fn->results.at[k - f->fn->params.count].node;
+            named.origin.span = node->origin.span;
+            part.node = &named;
+            note_large(&l, &part, q->type->count);
+        }
+    }
+    find_large(&l, f);
+    return l.count;
+}

@@ -290,7 +290,7 @@ static bool shares_work(const Body *b, const Tape *t, int k)
     if (!t->primal[k] || n->type->count > ROW_MOST)
         return false;
     if (n->op != OP_sigmoid_slope)
-        return n->op == OP_result;
+        return n->op == OP_result || n->op == OP_index;     /* a branch reads a part */
     Node *function = node_unary(b->ctx, OP_sigmoid, n->operands[0]);
     return map_get(t->body, function) != NULL;
 }

@@ -200,8 +200,43 @@ static void loop_forward(Context *ctx, Node *region, Node *const *operand_tangen
 }
 
 /* ---- branches ------------------------------------------------------------------------------------------------------ */
+static bool are_outside(const NodeList *nodes, const bool *outside, const Node *n, int first)
+{
+    bool all = true;
+    for (int i = first; i < n->operand_count; i++)
+        all &= outside[node_place(nodes, n->operands[i])];
+    return all;
+}
+
+/* A small part of a large array that a side reads is read outside: then a loop around saves the part and not the array.  An
+ * index that is out of range in the side that is not taken is clamped like any other. */
+static Map *parts_read(Body *b, Node *const *roots, int count)
+{
+    enum { SMALL = 8 };
+    Context *ctx = b->ctx;
+    NodeList nodes = { 0 };
+    Map *parts = map_new(ctx->arena);
+    nodes_reaching(ctx, roots, count, ctx->arena, &nodes);
+    bool *outside = NEW_ARRAY(ctx->arena, bool, nodes.count + 1);   /* by place: an int that is known before the branch */
+    for (int k = 0; k < nodes.count; k++) {
+        Node *n = nodes.at[k], *part = n;
+        if (n->type->elem == ELEM_INT)
+            outside[k] = n->closed || (n->op == OP_param && map_get(b->outer, n))
+                      || (op_info[n->op].class == CLASS_ELEMENTWISE && are_outside(&nodes, outside, n, 0));
+        if (n->op != OP_index || !map_get(b->outer, n->operands[0]) || !are_outside(&nodes, outside, n, 1))
+            continue;
+        int64_t whole = n->operands[0]->type->count;
+        if (whole <= SMALL || 2 * n->type->count > whole)
+            continue;
+        graph_substitute(ctx, &part, 1, b->outer, NULL, NULL);
+        map_put(parts, n, part);
+    }
+    return parts;
+}
+
 /* One branch over what flows in either side; the pairs in which nothing flows stay NULL. */
-static void join_sides(Body *b, int count, Node **sides[2], const Node *seed, Node *const *like, Node **values)
+static void join_sides(Body *b, int count, Node **sides[2], const Node *seed, Node *const *like, bool narrow,
+                       Node **values)
 {
     Context *ctx = b->ctx;
     Nodes roots[2] = { { 0 }, { 0 } };
@@ -215,7 +250,7 @@ static void join_sides(Body *b, int count, Node **sides[2], const Node *seed, No
         vec_push(ctx->arena, &roots[0], roots[1].at[k]);
     if (!kept)
         return;
-    body_open(b, roots[0].at, 2 * kept, NULL);
+    body_open(b, roots[0].at, 2 * kept, narrow ? parts_read(b, roots[0].at, 2 * kept) : NULL);
     Node **made = NEW_ARRAY(ctx->arena, Node *, kept);
     BranchParts p = { .condition = b->region->operands[0], .count = kept, .yes = roots[0].at, .no = roots[0].at + kept,
                       .inside = &b->set };
@@ -238,7 +273,7 @@ static void branch_forward(Context *ctx, Node *region, Node *const *operand_tang
         sides[side] = NEW_ARRAY(ctx->arena, Node *, b.stacks);
         diff_forward(ctx, b.captures, b.capture, dots, batch, b.stacks, b.values[side], sides[side]);
     }
-    join_sides(&b, b.stacks, sides, seed, b.values[0], value_tangents);
+    join_sides(&b, b.stacks, sides, seed, b.values[0], false, value_tangents);
     body_end(&b);
 }
 
@@ -259,7 +294,7 @@ static void branch_reverse(Context *ctx, Node *region, Node *const *value_adjoin
         diff_reverse(ctx, b.stacks, b.values[side], bars, batch, wrt.count, wrt.at, sides[side], NULL);
     }
     Node **made = NEW_ARRAY(ctx->arena, Node *, wrt.count + 1), *condition = region->operands[0];
-    join_sides(&b, wrt.count, sides, seed, wrt.at, made);
+    join_sides(&b, wrt.count, sides, seed, wrt.at, true, made);
     for (int k = 0, at = 0; k < b.captures; k++) {
         int operand = capture_operand(&b, k);
         if (!wanted[operand])
