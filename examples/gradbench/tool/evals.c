@@ -115,12 +115,13 @@ static void ba_input(Job *job, const json_t *input)
     add_copies(job, x.data, 3, m);
     add_copies(job, &w, 1, p);
     add_copies(job, feat.data, 2, p);
-    int32_t *obs = job_alloc(job, 2 * (size_t)p, sizeof *obs);
+    int32_t *camera = job_alloc(job, (size_t)p, sizeof *camera), *point = job_alloc(job, (size_t)p, sizeof *point);
     for (long k = 0; k < p; k++) {
-        obs[2 * k] = (int32_t)(k % n);
-        obs[2 * k + 1] = (int32_t)(k % m);
+        camera[k] = (int32_t)(k % n);
+        point[k] = (int32_t)(k % m);
     }
-    add_input(job, obs);
+    add_input(job, camera);
+    add_input(job, point);
 }
 
 static void ba_objective(Job *job, const json_t *input)
@@ -177,8 +178,8 @@ static json_t *ba_jacobian_output(const Job *job, const json_t *input)
 }
 
 static const Function ba_functions[] = {
-    { "objective", "objective", "ppppppp", ba_objective, ba_objective_output },
-    { "jacobian", "jacobian_values", "ppppppp", ba_jacobian, ba_jacobian_output },
+    { "objective", "objective", "pppppppp", ba_objective, ba_objective_output },
+    { "jacobian", "jacobian_values", "pppppppp", ba_jacobian, ba_jacobian_output },
     { 0 },
 };
 

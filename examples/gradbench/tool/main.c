@@ -23,6 +23,7 @@ static double *work_of(Job *job, size_t count)
         job_fail(job, "there is no memory for a workspace of %zu numbers", count);
         return NULL;
     }
+    memset(work, 255, count * sizeof(double));              /* as for outputs */
     return work;
 }
 
