@@ -1,6 +1,6 @@
 #!/bin/sh
-# GradBench's problems: the tool of examples/gradbench answers small cases, compiled and then out of its cache; and every derivative
-# of the models three ways by `adc --check`. What the cases expect was computed from formulas, by other programs.
+# GradBench's problems: the tool of examples/gradbench answers small cases, compiled and then out of its cache; and every
+# derivative of the models three ways by `adc --check`. What the cases expect was computed from formulas, by other programs.
 #   tests/gradbench.sh ADC SCRATCH
 # Prints what fails, and `N passed, N failed`.
 set -u
@@ -32,7 +32,8 @@ done
 answers() {
     name=$1 count=$2
     shift 2
-    "$scratch/drive" "$here"/gradbench/cases/*.json -- "$scratch/tool" --adc="$adc" --cache="$scratch/cache" "$@" >"$scratch/$name" 2>&1
+    "$scratch/drive" "$here"/gradbench/cases/*.json -- \
+        "$scratch/tool" --adc="$adc" --cache="$scratch/cache" "$@" >"$scratch/$name" 2>&1
     grep -vE '^compiled: |^[0-9]+ passed, [0-9]+ failed$' "$scratch/$name"
     tail -n 1 "$scratch/$name"
     check "$name: $(grep '^compiled: ' "$scratch/$name")" grep -qx "compiled: $count" "$scratch/$name"

@@ -438,7 +438,8 @@ static bool reads_rows_taken(Context *ctx, const Node *loop, const Node *reader,
     fn_nodes(ctx, reader->body[0], ctx->scratch, &nodes);
     for (int k = 0; k < reader->operand_count && good; k++)
         if (reader->operands[k] == stack)
-            good = k >= leading && is_read_by_rows(loop, reader, reader->body[0]->params.at[own + k - leading].node, &nodes);
+            good = k >= leading
+                && is_read_by_rows(loop, reader, reader->body[0]->params.at[own + k - leading].node, &nodes);
     arena_release(ctx->scratch, mark);
     return good;
 }

@@ -514,8 +514,8 @@ static bool einsum_has_repeats(const Einsum *e)
     return false;
 }
 
-/* The sum over an axis that one operand alone brings along is the sum of that operand first, if that is no more work even where
- * the contraction is needed as well; NULL: it is not.  The axis counts from the end. */
+/* The sum over an axis that one operand alone brings along is the sum of that operand first, if that is no more work even
+ * where the contraction is needed as well; NULL: it is not.  The axis counts from the end. */
 static Node *sum_before_einsum(Context *ctx, Node *x, int axis)
 {
     Einsum e = einsum_open(x->type, x->operand_count, x->operands, x->attr);

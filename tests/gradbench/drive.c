@@ -1,5 +1,5 @@
-/* drive.c: the other side of GradBench's protocol, for the tests: starts a tool, asks it for each function of each case file and
- * compares what it answers.
+/* drive.c: the other side of GradBench's protocol, for the tests: starts a tool, asks it for each function of each case
+ * file and compares what it answers.
  *   drive CASE.json... -- TOOL [ARG...]
  * Prints what is wrong, the number of answers for which a model was compiled, and `N passed, N failed`. */
 #include <jansson.h>
@@ -83,7 +83,8 @@ static void compare(const json_t *want, const json_t *got, double *size, double 
 
 static json_t *evaluate(Tool *t, const char *module, const char *function, json_t *input)
 {
-    return ask(t, json_pack("{s:s, s:s, s:s, s:O}", "kind", "evaluate", "module", module, "function", function, "input", input));
+    return ask(t, json_pack("{s:s, s:s, s:s, s:O}", "kind", "evaluate", "module", module, "function", function,
+                            "input", input));
 }
 
 static int count_timings(const json_t *answer, const char *name)
@@ -111,7 +112,8 @@ static void check_function(Tool *t, const char *module, const char *function, js
     compare(want, json_object_get(answer, "output"), &size, &difference);
     snprintf(why, sizeof why, "differs by %g of %g", difference, size);
     verdict(difference <= 1e-9 * (size > 0 ? size : 1), module, function, why);
-    verdict(count_timings(answer, "evaluate") == (json_is_object(input) ? RUNS : 1), module, function, "number of timings");
+    int runs = json_is_object(input) ? RUNS : 1;
+    verdict(count_timings(answer, "evaluate") == runs, module, function, "number of timings");
     compiled += count_timings(answer, "compile");
     json_decref(answer);
 }
@@ -144,8 +146,8 @@ static void check_refusals(Tool *t)
     for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) {
         json_t *input = json_loads(inputs[k], 0, NULL);
         answer = evaluate(t, functions[k][0], functions[k][1], input);
-        verdict(json_is_false(json_object_get(answer, "success")) && json_string_value(json_object_get(answer, "error")),
-                "refusal", inputs[k], "it succeeds");
+        const char *error = json_string_value(json_object_get(answer, "error"));
+        verdict(error && json_is_false(json_object_get(answer, "success")), "refusal", inputs[k], "it succeeds");
         json_decref(answer);
         json_decref(input);
     }

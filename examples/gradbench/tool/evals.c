@@ -1,5 +1,5 @@
-/* evals.c: the twelve evals: what of their inputs becomes which argument and which size of a model, and what of the results
- * becomes their output. */
+/* evals.c: the twelve evals: what of their inputs becomes which argument and which size of a model, and what of the
+ * results becomes their output. */
 #include "tool.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static void add_tensor(Job *job, const json_t *input, const char *key, int rank,
     add_input(job, t.data);
 }
 
-/* ---- hello -------------------------------------------------------------------------------------------------------- */
+/* ---- hello ------------------------------------------------------------------------------------------------------- */
 static void hello(Job *job, const json_t *input)
 {
     add_real(job, get_real(job, input, NULL));
@@ -36,7 +36,7 @@ static const Function hello_functions[] = {
     { 0 },
 };
 
-/* ---- gmm ---------------------------------------------------------------------------------------------------------- */
+/* ---- gmm --------------------------------------------------------------------------------------------------------- */
 /* Where d is 1 the matrices have nothing below their diagonals, and the model has one element without use. */
 static void gmm_input(Job *job, const json_t *input)
 {
@@ -78,8 +78,8 @@ static json_t *gmm_output(const Job *job, const json_t *input)
     Tensor l = job->outputs[3];
     if (job->sizes[0].value == 1)
         l.shape[1] = 0;
-    return json_pack("{s:o, s:o, s:o, s:o}", "alpha", tensor_json(&job->outputs[0]), "mu", tensor_json(&job->outputs[1]),
-                     "q", tensor_json(&job->outputs[2]), "l", tensor_json(&l));
+    return json_pack("{s:o, s:o, s:o, s:o}", "alpha", tensor_json(&job->outputs[0]),
+                     "mu", tensor_json(&job->outputs[1]), "q", tensor_json(&job->outputs[2]), "l", tensor_json(&l));
 }
 
 static const Function gmm_functions[] = {
@@ -88,7 +88,7 @@ static const Function gmm_functions[] = {
     { 0 },
 };
 
-/* ---- ba ----------------------------------------------------------------------------------------------------------- */
+/* ---- ba ---------------------------------------------------------------------------------------------------------- */
 /* One camera, point, weight and observation, `count` times */
 static void add_copies(Job *job, const double *values, long width, long count)
 {
@@ -101,7 +101,8 @@ static void add_copies(Job *job, const double *values, long width, long count)
 static void ba_input(Job *job, const json_t *input)
 {
     long n = get_int(job, input, "n"), m = get_int(job, input, "m"), p = get_int(job, input, "p");
-    Tensor cam = get_tensor(job, input, "cam", 1), x = get_tensor(job, input, "x", 1), feat = get_tensor(job, input, "feat", 1);
+    Tensor cam = get_tensor(job, input, "cam", 1), x = get_tensor(job, input, "x", 1);
+    Tensor feat = get_tensor(job, input, "feat", 1);
     double w = get_real(job, input, "w");
     expect_shape(job, "cam", &cam, 11, 0);
     expect_shape(job, "x", &x, 3, 0);
@@ -183,7 +184,7 @@ static const Function ba_functions[] = {
     { 0 },
 };
 
-/* ---- lstm --------------------------------------------------------------------------------------------------------- */
+/* ---- lstm -------------------------------------------------------------------------------------------------------- */
 static void lstm_input(Job *job, const json_t *input)
 {
     Tensor main = get_tensor(job, input, "main_params", 2), sequence = get_tensor(job, input, "sequence", 2);
@@ -233,7 +234,7 @@ static const Function lstm_functions[] = {
     { 0 },
 };
 
-/* ---- ht ----------------------------------------------------------------------------------------------------------- */
+/* ---- ht ---------------------------------------------------------------------------------------------------------- */
 enum { BONES = 22, THETA = 26 };
 
 static void ht_parents(Job *job, const json_t *model)
@@ -384,7 +385,7 @@ static const Function ht_complicated_functions[] = {
     { 0 },
 };
 
-/* ---- kmeans ------------------------------------------------------------------------------------------------------- */
+/* ---- kmeans ------------------------------------------------------------------------------------------------------ */
 static void kmeans_input(Job *job, const json_t *input)
 {
     Tensor points = get_tensor(job, input, "points", 2), centroids = get_tensor(job, input, "centroids", 2);
@@ -414,7 +415,7 @@ static const Function kmeans_functions[] = {
     { 0 },
 };
 
-/* ---- lse, llsq, det, ode: a vector, and its gradient --------------------------------------------------------------- */
+/* ---- lse, llsq, det, ode: a vector, and its gradient ------------------------------------------------------------- */
 static long vector_input(Job *job, const json_t *input, const char *key, const char *size)
 {
     Tensor x = get_tensor(job, input, key, 1);
@@ -429,7 +430,10 @@ static void lse_primal(Job *job, const json_t *input)
     add_output(job, 0, 0, 0, 0);
 }
 
-static void lse_gradient(Job *job, const json_t *input) { add_output(job, 1, vector_input(job, input, "x", "N"), 0, 0); }
+static void lse_gradient(Job *job, const json_t *input)
+{
+    add_output(job, 1, vector_input(job, input, "x", "N"), 0, 0);
+}
 
 static const Function lse_functions[] = {
     { "primal", "primal", "pp", lse_primal, NULL },
@@ -497,7 +501,7 @@ static const Function ode_functions[] = {
     { 0 },
 };
 
-/* ---- particle, saddle ---------------------------------------------------------------------------------------------- */
+/* ---- particle, saddle -------------------------------------------------------------------------------------------- */
 static void particle(Job *job, const json_t *input)
 {
     add_real(job, get_real(job, input, "w"));
@@ -526,7 +530,7 @@ static const Function saddle_functions[] = {
     { 0 },
 };
 
-/* ---- all ---------------------------------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------------------------------------- */
 static const Model models[] = {
     { "hello", "hello", hello_functions },
     { "gmm", "gmm", gmm_functions },

@@ -19,7 +19,7 @@ void job_fail(Job *job, const char *format, ...)
 
 bool job_good(const Job *job) { return !job->error[0]; }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 static void *checked(void *p)
 {
     if (!p) {
@@ -45,7 +45,7 @@ void job_free(Job *job)
     free(job->blocks);
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
 void add_size(Job *job, const char *name, long value)
 {
     if (value < 1)
@@ -77,7 +77,7 @@ void add_output(Job *job, int rank, long a, long b, long c)
     add_input(job, t->data);
 }
 
-/* ---- out of JSON -------------------------------------------------------------------------------------------------- */
+/* ---- out of JSON ------------------------------------------------------------------------------------------------- */
 static const json_t *get(Job *job, const json_t *object, const char *key)
 {
     const json_t *v = key ? json_object_get(object, key) : object;
@@ -174,7 +174,7 @@ int32_t *get_indices(Job *job, const json_t *object, const char *key, int rank, 
     return out;
 }
 
-/* ---- back to JSON ------------------------------------------------------------------------------------------------- */
+/* ---- back to JSON ------------------------------------------------------------------------------------------------ */
 static json_t *part_json(const Tensor *t, int depth, const double **from)
 {
     if (depth == t->rank)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- evaluation --------------------------------------------------------------------------------------------------- */
+/* ---- evaluation -------------------------------------------------------------------------------------------------- */
 static void add_timing(json_t *timings, const char *name, int64_t nanoseconds)
 {
     json_array_append_new(timings, json_pack("{s:s, s:I}", "name", name, "nanoseconds", (json_int_t)nanoseconds));
@@ -44,7 +44,8 @@ static void measure(Job *job, Call *call, double *work, const json_t *input, jso
 }
 
 /* The output; NULL with the job's error set. */
-static json_t *evaluate(const Options *o, const Model *m, const Function *f, Job *job, const json_t *input, json_t *timings)
+static json_t *evaluate(const Options *o, const Model *m, const Function *f, Job *job, const json_t *input,
+                        json_t *timings)
 {
     int64_t start = now_nanoseconds();
     f->prepare(job, input);
@@ -67,7 +68,7 @@ static json_t *evaluate(const Options *o, const Model *m, const Function *f, Job
     return output;
 }
 
-/* ---- messages ----------------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 static const char *text_of(const json_t *message, const char *key)
 {
     const char *text = json_string_value(json_object_get(message, key));
@@ -123,7 +124,7 @@ static void answer_line(const Options *o, const char *line, size_t length)
     json_decref(message);
 }
 
-/* ---- the command line --------------------------------------------------------------------------------------------- */
+/* ---- the command line -------------------------------------------------------------------------------------------- */
 static const char help[] =
     "usage: gradbench [--adc=FILE] [--models=DIR] [--cache=DIR] [--cc=COMMAND] [--cflags=FLAGS]\n"
     "Answers GradBench's messages on standard input with functions that adc makes.\n"

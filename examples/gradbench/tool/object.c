@@ -1,5 +1,6 @@
-/* object.c: compiled models. An object's name holds the model, the sizes, and a hash of all that made it: adc itself, the text of
- * the models, the C compiler and its flags. It is made beside its place and renamed, so that it is whole or not there. */
+/* object.c: compiled models. An object's name holds the model, the sizes, and a hash of all that made it: adc itself, the
+ * text of the models, the C compiler's name and flags. It is made beside its place and renamed, so that it is whole or not
+ * there. */
 #include "tool.h"
 
 #include <dlfcn.h>
@@ -23,7 +24,7 @@ int64_t now_nanoseconds(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 static uint64_t hash_text(uint64_t h, const char *text, size_t length)
 {
     for (size_t k = 0; k < length; k++)
@@ -73,7 +74,7 @@ static void object_name(const Options *o, const Model *m, Job *job, char *name, 
     snprintf(name + n, size - (size_t)n, "-%016llx", (unsigned long long)h);
 }
 
-/* ---- commands ----------------------------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
 typedef struct Command { char *words[MAX_WORDS]; int count; char text[4096]; size_t used; } Command;
 
 static void add_word(Command *c, const char *word)
@@ -126,7 +127,7 @@ static bool run(Job *job, Command *c, const char *log)
     return status == 0;
 }
 
-/* ---- compilation -------------------------------------------------------------------------------------------------- */
+/* ---- compilation ------------------------------------------------------------------------------------------------- */
 static void put_upper(FILE *f, const char *name)
 {
     for (; *name; name++)
@@ -138,7 +139,8 @@ static void put_function(FILE *f, const Function *x)
 {
     fprintf(f, "const size_t %s_work = ", x->c_name);
     put_upper(f, x->c_name);
-    fprintf(f, "_WORK_SIZE;\nvoid %s_call(void *const *a, double *work)\n{\n    (void)work;\n    %s(", x->c_name, x->c_name);
+    fprintf(f, "_WORK_SIZE;\nvoid %s_call(void *const *a, double *work)\n{\n    (void)work;\n", x->c_name);
+    fprintf(f, "    %s(", x->c_name);
     for (int k = 0; x->parameters[k]; k++) {
         char kind = x->parameters[k];
         const char *type = kind == 'r' ? "*(double *)" : kind == 'i' ? "*(int32_t *)" : kind == 'b' ? "*(bool *)" : "";
@@ -202,8 +204,9 @@ static bool compile(const Options *o, const Model *m, Job *job, const char *sour
     }
     for (int k = 0; k < 5; k++)
         snprintf(at[k], sizeof at[k], "%s/%s", folder, files[k]);
-    if (run_adc(o, job, source, at[0], at[4]) && put_calls(job, m, at[2]) && run_cc(o, job, at[0], at[2], at[3], at[4]) &&
-        rename(at[3], path))
+    bool made = run_adc(o, job, source, at[0], at[4]) && put_calls(job, m, at[2])
+        && run_cc(o, job, at[0], at[2], at[3], at[4]);
+    if (made && rename(at[3], path))
         job_fail(job, "%s: %s", path, strerror(errno));
     for (int k = 0; k < 5; k++)
         unlink(at[k]);
@@ -211,7 +214,7 @@ static bool compile(const Options *o, const Model *m, Job *job, const char *sour
     return job_good(job);
 }
 
-/* ---- objects ------------------------------------------------------------------------------------------------------ */
+/* ---- objects ----------------------------------------------------------------------------------------------------- */
 static Object *object_load(Job *job, const char *path)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -36,8 +36,8 @@ typedef struct Job {
     char error[512];                                        /* empty: none */
 } Job;
 
-/* `parameters` has a letter for each parameter of the C function: r, i and b are a real, an int and a bool by value, p is a
- * pointer. */
+/* `parameters` has a letter for each parameter of the C function: r, i and b are a real, an int and a bool by value, p is
+ * a pointer. */
 typedef struct Function {
     const char *name;                                       /* as the protocol names it */
     const char *c_name;
@@ -49,11 +49,12 @@ typedef struct Function {
 /* All functions of a model, NAME.ad, are compiled together. */
 typedef struct Model { const char *module, *name; const Function *functions; } Model;
 
-/* ---- evals.c ------------------------------------------------------------------------------------------------------ */
-const Model *find_model(const char *module, const json_t *input);   /* NULL: no such eval. An eval may have two models */
+/* ---- evals.c ----------------------------------------------------------------------------------------------------- */
+/* NULL: no such eval.  An eval may have two models. */
+const Model *find_model(const char *module, const json_t *input);
 const Function *find_function(const Model *, const char *name);
 
-/* ---- job.c: memory, and tensors out of JSON and back -------------------------------------------------------------- */
+/* ---- job.c: memory, and tensors out of JSON and back ------------------------------------------------------------- */
 void job_fail(Job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool job_good(const Job *);
 void *job_alloc(Job *, size_t count, size_t element);       /* zeroed; never NULL */
@@ -72,7 +73,7 @@ Tensor get_tensor(Job *, const json_t *object, const char *key, int rank);
 int32_t *get_indices(Job *, const json_t *object, const char *key, int rank, long limit, long *count);
 json_t *tensor_json(const Tensor *);                        /* NULL: it holds what JSON has no number for */
 
-/* ---- object.c: compiled models -------------------------------------------------------------------------------------- */
+/* ---- object.c: compiled models ----------------------------------------------------------------------------------- */
 typedef void Call(void *const *arguments, double *work);
 typedef struct Object {
     char *path;
