@@ -93,6 +93,52 @@ static void put_record(Explain *e, int index)
     for (int k = 0; k < record->terms.count; k++) put_term(e, &record->terms.at[k]);
 }
 
+/* ---- in loops ------------------------------------------------------------------------------------------------------ */
+static void put_kept(Explain *e, const KeepNote *note)
+{
+    static const char *const in_loop[] = {
+        "dropped: the backward loop does not read it", "computed again in each trip of the backward loop",
+        "saved in every trip for the backward loop"};
+    static const char *const in_split[] = {
+        "dropped: the second function does not read it", "computed again by the second function, from its inputs and the tape",
+        "saved on the tape for the second function"};
+    const char *place = describe_place(e->ctx, note->loop);
+    if (*place) text_printf(&e->out, "  in the loop of %s: %s", place, in_loop[note->how]);
+    else text_printf(&e->out, "  %s", in_split[note->how]);
+    if (note->how == KEEP_SAVED)
+        text_printf(&e->out, ", %lld element%s", (long long)note->node->type->count,
+                    note->node->type->count == 1 ? "" : "s");
+    text_char(&e->out, '\n');
+}
+
+static void put_inner(Explain *e, const AdjointRecord *record)
+{
+    text_printf(&e->out, "  its adjoint there: %s", describe_adjoint(e->ctx, record->adjoint));
+    text_printf(&e->out, record->terms.count > 1 ? ", the sum of %d terms\n" : "\n", record->terms.count);
+    for (int k = 0; k < record->terms.count; k++) put_term(e, &record->terms.at[k]);
+}
+
+/* The values with names in the bodies of loops, and of a split: what is kept of them, and their adjoints. */
+static bool explain_kept(Explain *e, Str only)
+{
+    const Fn *fn = e->fn;
+    bool found = false;
+    for (int k = 0; k < fn->kept.count; k++) {
+        const KeepNote *note = &fn->kept.at[k];
+        const char *place = describe_place(e->ctx, note->node->origin.span);
+        if (only && note->node->origin.name != only) continue;
+        if (!found && !e->out.length) text_printf(&e->out, "%s: %s\n", fn->name, fn->doc ? fn->doc : "");
+        bool carried = note->node->op == OP_param;
+        text_printf(&e->out, "\n%s%s%s%s%s\n", note->node->origin.name, carried ? ", carried" : " = ",
+                    carried ? "" : describe_definition(e->ctx, note->node), *place ? "    " : "", place);
+        put_kept(e, note);
+        for (int i = 0; i < fn->inner.count; i++)
+            if (fn->inner.at[i].primal == note->node) put_inner(e, &fn->inner.at[i]);
+        found = true;
+    }
+    return found;
+}
+
 /* `only`: the name of one value, or NULL for all.  False when nothing was said. */
 static bool explain_fn(Context *ctx, const Fn *fn, Str only)
 {
@@ -113,6 +159,7 @@ static bool explain_fn(Context *ctx, const Fn *fn, Str only)
         e.latest[primal->id] = k + 1;
         found = true;
     }
+    if (explain_kept(&e, only)) found = true;
     if (!found && !only)
         text_printf(&e.out, "%s takes no derivative in reverse mode: there are no adjoints\n", fn->name);
     if (e.out.length) fwrite(e.out.text, 1, e.out.length, stdout);
@@ -137,6 +184,8 @@ int command_explain(Context *ctx, Module *module, const Command *command)
         if (whole && !is_about(module->exports.at[k], command->target)) continue;
         if (found && whole) putchar('\n');
         if (explain_fn(ctx, fns[k], whole ? NULL : command->target)) found = true;
+        Str plan = budget_text(ctx, module->exports.at[k], "  ");
+        if (plan && whole) printf("\nto stay within the budget of memory:\n%s", plan);
     }
     if (found) return EXIT_DONE;
     error_plain(ctx, "no export or function is called '%s', and no value of that name has an adjoint", command->target);

@@ -65,7 +65,7 @@ static const OptionRow option_table[] = {
     {OPTION_WARNING, 'W', NULL, "no-singular", "do not warn of derivatives that are infinite at points the program reaches"},
     {OPTION_STATS, 0, "stats", NULL, "operations and memory of every export"},
     {OPTION_JSON, 0, "json", NULL, "with --run or --stats: for machines"},
-    {OPTION_EXPLAIN, 0, "explain", "NAME", "which rules gave the adjoints of a value, or of all values of an export"},
+    {OPTION_EXPLAIN, 0, "explain", "NAME", "why a value, or each of an export, is saved, computed again or dropped;\nwhich rules gave its adjoint"},
     {OPTION_DUMP, 0, "dump", "PASS", "print the graph after a pass (or all) as adc source"},
     {OPTION_LIST_PASSES, 0, "list-passes", NULL, "print the table of passes"},
     {OPTION_LIST_OPS, 0, "list-ops", NULL, "print the table of operations"},

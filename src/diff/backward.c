@@ -148,6 +148,7 @@ typedef struct {
     Node *trip;                                             /* a param: stands for the trip that runs */
     Node **bars;                                            /* per carry: the adjoint carried in, a param; NULL: none */
     Node **carry_adjoints, **capture_adjoints;              /* out of the body; NULL: nothing flows */
+    AdjointRecords records;                                 /* of the last sweep */
 } Backward;
 
 /* x[.., t, ..]: row t of the axis behind the batch. */
@@ -193,7 +194,8 @@ static void sweep_once(Backward *w, Node *const *stack_seeds, const bool *wanted
             which[wrt_count++] = k;
         }
     }
-    diff_reverse(ctx, count, b->values[0], seeds, b->batch, wrt_count, wrt, found, NULL);
+    w->records.count = 0;
+    diff_reverse(ctx, count, b->values[0], seeds, b->batch, wrt_count, wrt, found, &w->records);
     memset(w->carry_adjoints, 0, sizeof *w->carry_adjoints * (size_t)inputs);
     for (int k = 0; k < wrt_count; k++)
         w->carry_adjoints[which[k]] = found[k];
@@ -220,6 +222,8 @@ static void sweep_body(Backward *w, const bool *wanted)
     do
         sweep_once(w, stack_seeds, wanted);
     while (grow_bars(w));
+    for (int k = 0; k < w->records.count; k++)
+        graph_note_adjoint(ctx, &w->records.at[k]);
 }
 
 /* ---- the tape ------------------------------------------------------------------------------------------------------- */
@@ -315,6 +319,25 @@ static Value value_of(const Body *b, const Tape *t, int k, bool same_index)
     return v;
 }
 
+/* For --explain: what becomes of the values that have a name. */
+static void note_values(const Body *b, const Tape *t, const Value *values, Node *const *results, int count)
+{
+    Context *ctx = b->ctx;
+    bool *again = NEW_ARRAY(ctx->scratch, bool, t->nodes.count + 1);
+    for (int k = 0; k < count; k++)
+        again[node_place(&t->nodes, results[k])] = true;
+    for (int k = t->nodes.count - 1; k >= 0; k--)
+        for (int i = 0; again[k] && !values[k].saved && i < t->nodes.at[k]->operand_count; i++)
+            again[node_place(&t->nodes, t->nodes.at[k]->operands[i])] = true;
+    for (int k = 0; k < map_count(t->body); k++) {
+        const Node *n = map_key(t->body, k);
+        int place = node_place(&t->nodes, n);
+        if (n->origin.name && n != b->index && !is_capture(b, n))
+            graph_note_kept(ctx, n, place < 0 || !again[place] ? KEEP_DROPPED : values[place].saved ? KEEP_SAVED : KEEP_AGAIN,
+                            b->region->origin.span);
+    }
+}
+
 /* The forward values that the results read and that are not computed again. */
 static Nodes find_saved(const Body *b, Node *const *results, int count, bool same_index)
 {
@@ -332,6 +355,8 @@ static Nodes find_saved(const Body *b, Node *const *results, int count, bool sam
         values[node_place(&t.nodes, results[k])].needed = true;
     if (values_choose(ctx, &t.nodes, values))
         internal_error(ctx, "a loop has a value that can be neither saved nor computed again");
+    if (ctx->options.keep_adjoints)
+        note_values(b, &t, values, results, count);
     for (int k = t.nodes.count - 1; k >= 0; k--)
         if (values[k].saved)
             vec_push(ctx->arena, &saved, t.nodes.at[k]);

@@ -555,6 +555,7 @@ Fn *diff_export(Context *ctx, Module *module, const ExportSpec *e)
     if (fn->is_split && e->pair)
         check_gradients(ctx, e, fn);
     fn = fn_strip_binds(ctx, fn);
+    graph_take_notes(ctx, fn);
     fn->name = e->name;
     fn->doc = e->transform->kind == TRANSFORM_NONE ? NULL : doc;
     return fn;

@@ -86,6 +86,26 @@ static void choose(Split *s, const Fn *forward)
             vec_push(s->ctx->arena, &s->saved, s->nodes.at[k]);
 }
 
+/* For --explain: what becomes of the values that have a name. */
+static void note_values(Split *s, const Fn *forward)
+{
+    NodeList computed = { 0 };
+    bool *again = NEW_ARRAY(s->ctx->scratch, bool, s->nodes.count + 1);
+    for (int k = s->nodes.count - 1; k >= 0; k--) {
+        again[k] |= s->values[k].needed;
+        for (int i = 0; again[k] && !s->values[k].saved && i < s->nodes.at[k]->operand_count; i++)
+            again[node_place(&s->nodes, s->nodes.at[k]->operands[i])] = true;
+    }
+    fn_nodes(s->ctx, forward, s->ctx->scratch, &computed);
+    for (int k = 0; k < computed.count; k++) {
+        const Node *n = computed.at[k];
+        int place = node_place(&s->nodes, n);
+        Keep how = place < 0 || !again[place] ? KEEP_DROPPED : s->values[place].saved ? KEEP_SAVED : KEEP_AGAIN;
+        if (n->origin.name && n->op != OP_param)
+            graph_note_kept(s->ctx, n, how, (Span){ 0 });
+    }
+}
+
 /* ---- the two functions ------------------------------------------------------------------------------------------- */
 static Fn *part_of(Context *ctx, const Fn *joint, int which)
 {
@@ -175,6 +195,13 @@ void diff_split(Context *ctx, const Fn *joint, SplitPair *pair)
     s.values = NEW_ARRAY(ctx->scratch, Value, s.nodes.count + 1);
     find_seeded(&s);
     choose(&s, pair->part[0]);
+    if (ctx->options.keep_adjoints) {
+        note_values(&s, pair->part[0]);
+        memset(&pair->part[0]->kept, 0, sizeof pair->part[0]->kept);    /* it is said once */
+        memset(&pair->part[0]->inner, 0, sizeof pair->part[0]->inner);
+        pair->part[1]->kept.capacity = 0;                   /* shared with the joint function so far */
+        graph_take_notes(ctx, pair->part[1]);
+    }
     add_tape(&s, pair->part);
     arena_release(ctx->scratch, mark);
 }

@@ -30,6 +30,27 @@ int64_t fn_tape_elements(const Fn *fn)
     return elements;
 }
 
+/* ---- notes for --explain ------------------------------------------------------------------------------------------ */
+void graph_note_kept(Context *ctx, const Node *n, int how, Span loop)
+{
+    vec_push(ctx->arena, &graph_of(ctx)->kept, ((KeepNote){ n, (Keep)how, loop }));
+}
+
+void graph_note_adjoint(Context *ctx, const AdjointRecord *r)
+{
+    vec_push(ctx->arena, &graph_of(ctx)->inner, *r);
+}
+
+void graph_take_notes(Context *ctx, Fn *fn)
+{
+    Graph *g = graph_of(ctx);
+    for (int k = 0; k < g->inner.count; k++)
+        vec_push(ctx->arena, &fn->inner, g->inner.at[k]);
+    for (int k = 0; k < g->kept.count; k++)
+        vec_push(ctx->arena, &fn->kept, g->kept.at[k]);
+    g->inner.count = g->kept.count = 0;
+}
+
 /* ---- walks ------------------------------------------------------------------------------------------------------- */
 static int by_id(const void *a, const void *b)
 {

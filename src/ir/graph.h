@@ -13,6 +13,7 @@ struct Graph {
     Map *captures;                                          /* outer value -> the param that stands for it in bodies (region.c) */
     Map *bodies;                                            /* of regions, interned: hash -> BodyList */
     Vec(ScalarFn *) scalar_fns;                             /* declared functions of scalars (call.c) */
+    Vec(AdjointRecord) inner; Vec(KeepNote) kept;           /* for --explain, of the function that is differentiated */
     NodeSet *record;                                        /* nodes made or met are members; NULL: of none */
 };
 

@@ -128,6 +128,12 @@ struct Node {
 
 static inline bool node_is_scalar(const Node *n) { return n->type->rank == 0; }
 
+/* Remembered while a function is differentiated; then the function's. */
+struct AdjointRecord;
+void graph_note_kept(Context *, const Node *, int how, Span loop);
+void graph_note_adjoint(Context *, const struct AdjointRecord *);
+void graph_take_notes(Context *, struct Fn *);
+
 /* The current span, role and primal that new nodes get as their origin; set by whoever builds. */
 void graph_set_origin(Context *, Origin);
 Origin graph_origin(Context *);
@@ -280,7 +286,11 @@ typedef struct { Str name; Node *node; bool accumulate, is_gradient, on_tape; St
 
 /* One adjoint of one sweep, for --explain and --emit=dot: adjoint of `primal`, and the terms it was summed from. */
 typedef struct { const Node *consumer; int operand; Node *term; } AdjointTerm;
-typedef struct { const Node *primal; Node *adjoint; Vec(AdjointTerm) terms; } AdjointRecord;
+typedef struct AdjointRecord { const Node *primal; Node *adjoint; Vec(AdjointTerm) terms; } AdjointRecord;
+
+/* What becomes of a forward value that has a name, for --explain.  loop: whose trips; none: a split. */
+typedef enum { KEEP_DROPPED, KEEP_AGAIN, KEEP_SAVED } Keep;
+typedef struct { const Node *node; Keep how; Span loop; } KeepNote;
 
 typedef struct Fn {
     Str name;
@@ -289,6 +299,8 @@ typedef struct Fn {
     Vec(Param) params;
     Vec(Result) results;
     Vec(AdjointRecord) adjoints;
+    Vec(AdjointRecord) inner;                               /* of values in bodies, as they were when they were differentiated */
+    Vec(KeepNote) kept;
     bool is_split;                                          /* of a split: both at once, or one of the two */
     const struct Fn *forward;                               /* of a second function: the one that fills its tape; for calls */
 } Fn;
