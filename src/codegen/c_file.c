@@ -196,8 +196,9 @@ void c_helpers(Context *ctx, const Program *program, Text *out)
                       "    } else {\n        q = 0;\n    }\n"
                       "    return q;\n}\n\n");
     if (calls(ctx, program, "adc_floor_mod"))
-        text_put(out, "static int32_t adc_floor_mod(int32_t x, int32_t w)\n{\n"
-                      "    return (int32_t)((uint32_t)x - ((uint32_t)w * (uint32_t)adc_floor_div(x, w)));\n}\n\n");
+        text_put(out, "/* What is left; by 0 it is 0. */\n"
+                      "static int32_t adc_floor_mod(int32_t x, int32_t w)\n{\n"
+                      "    return (w == 0) ? 0 : (int32_t)((uint32_t)x - ((uint32_t)w * (uint32_t)adc_floor_div(x, w)));\n}\n\n");
     c_specials(ctx, program, out);
     for (int k = 0; k < program->constants.count; k++)
         if (program->constants.at[k]->pinned)

@@ -154,10 +154,12 @@ static LLVMValueRef build_floor_div(Build *b, LLVMValueRef x, LLVMValueRef w)
     return LLVMBuildSelect(at, special, instead, quotient, "");
 }
 
+/* What is left; by 0 it is 0. */
 static LLVMValueRef build_floor_mod(Build *b, LLVMValueRef x, LLVMValueRef w)
 {
-    LLVMValueRef whole = LLVMBuildMul(b->builder, w, build_floor_div(b, x, w), "");
-    return LLVMBuildSub(b->builder, x, whole, "");
+    LLVMValueRef whole = LLVMBuildMul(b->builder, w, build_floor_div(b, x, w), ""), zero = build_int(b, 0);
+    LLVMValueRef rest = LLVMBuildSub(b->builder, x, whole, "");
+    return LLVMBuildSelect(b->builder, LLVMBuildICmp(b->builder, LLVMIntEQ, w, zero, ""), zero, rest, "");
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */
