@@ -1,4 +1,4 @@
-/* generate.c: random programs with loops, branches, maps and indexed assignment.
+/* generate.c: random programs with loops, branches, maps, indexed assignment, matrices and derivatives within.
  *
  *   generate SEED COUNT     writes COUNT functions, each made from its own seed, SEED, SEED + 1, ..., with exports
  *
@@ -11,12 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N = 3, NAMES = 64, DEPTH = 3 };
+enum { NAMES = 64, DEPTH = 3 };
 typedef enum { SCALAR, VECTOR, MATRIX, INDEX, KINDS } Kind;
 
 typedef struct { Kind kind; int number; bool is_mut, is_bindable; int most; } Variable;     /* most: of an index */
 static Variable variables[NAMES];
 static int variable_count, next_number, budget;
+static int N = 3;                                           /* the size of vectors and matrices of this function */
 static uint64_t state;
 
 /* ---- chance -------------------------------------------------------------------------------------------------------- */
@@ -56,6 +57,7 @@ static Variable *find(Kind kind, bool is_mut)
 /* ---- expressions ----------------------------------------------------------------------------------------------------- */
 static void scalar(int depth);
 static void vector(int depth);
+static void matrix(int depth);
 
 /* An int in 0 .. N-1. */
 static void put_index(void)
@@ -113,7 +115,7 @@ static void over_range(const char *reduction, int depth)
     int number = declare(INDEX, false, N - 1)->number;
     scalar(depth - 1);
     variable_count = count;
-    printf(" for i%d in 0..%d)", number, 1 + pick(N));
+    printf(" for i%d in %s..%d)", number, N > 1 && chance(15) ? "1" : "0", N > 1 ? 2 + pick(N - 1) : 1);
 }
 
 static void triangular(int depth)
@@ -144,16 +146,90 @@ static void part(void)
     printf("]");
 }
 
-static void unary(const char *name, int depth)
+static void comprehension(int depth, bool is_matrix)
 {
-    printf("%s(", name);
+    int count = variable_count;
+    printf("[");
+    int first = declare(INDEX, false, N - 1)->number, second = is_matrix ? declare(INDEX, false, N - 1)->number : 0;
     scalar(depth - 1);
-    printf(")");
+    variable_count = count;
+    printf(" for i%d in 0..%d", first, N);
+    if (is_matrix)
+        printf(", i%d in 0..%d", second, N);
+    printf("]");
+}
+
+/* "[a, b, c]": N of something. */
+static void literal(int depth, void (*element)(int depth))
+{
+    printf("[");
+    for (int k = 0; k < N; k++) {
+        if (k)
+            printf(", ");
+        element(depth - 1);
+    }
+    printf("]");
+}
+
+static void put_index_of(int depth)
+{
+    (void)depth;
+    put_index();
+}
+
+/* A form with its parts put in: $s a scalar, $v a vector, $m a matrix, $c a condition, $i an index, $a an axis of two, $n the size,
+ * $q its square, $R "(scalar for i in range)", $T the same over a triangle, $C and $D vectors and matrices element by element,
+ * $L $J $S literals of scalars, of indices, of vectors. */
+static void form(const char *text, int depth)
+{
+    for (; *text; text++) {
+        if (*text != '$') {
+            putchar(*text);
+            continue;
+        }
+        switch (*++text) {
+        case 's': scalar(depth - 1); break;
+        case 'v': vector(depth - 1); break;
+        case 'm': matrix(depth - 1); break;
+        case 'c': condition(1); break;
+        case 'i': put_index(); break;
+        case 'a': printf("%d", pick(2)); break;
+        case 'n': printf("%d", N); break;
+        case 'q': printf("%d", N * N); break;
+        case 'R': over_range("", depth); break;
+        case 'T': triangular(depth); break;
+        case 'C': comprehension(depth, false); break;
+        case 'D': comprehension(depth, true); break;
+        case 'L': literal(depth, scalar); break;
+        case 'J': literal(depth, put_index_of); break;
+        case 'S': literal(depth, vector); break;
+        default: abort();
+        }
+    }
+}
+
+/* Half of the time one of the common forms, which come first. */
+static void any_form(const char *const *forms, int count, int common, int depth)
+{
+    form(forms[pick(chance(50) ? common : count)], depth);
 }
 
 static void scalar(int depth)
 {
-    static const char *const functions[] = { "sin", "cos", "tanh", "sigmoid", "atan" };
+    static const char *const forms[] = {
+        "($s + $s)", "($s - $s)", "($s * $s)", "($s * $s)", "sin($s)", "cos($s)", "tanh($s)", "($s / (2.5 + sin($s)))",
+        "sum$R", "$T", "($v @ $v)", "($c ? $s : $s)",
+        "sigmoid($s)", "atan($s)", "sqrt(2.0 + sin($s))", "exp(-square($s))", "prod$R", "mean$R", "logsumexp$R",
+        "helper0($v, $s)", "helper1($v, $s)", "helper2($v, $s)", "helper3($s, $s)", "soft($s, $s)",
+        "sum($m * $m)", "trace($m)", "sum(0.3 * $m @ $v)", "einsum(\"ij,i,j->\", $m, $v, $v)", "einsum(\"ij,ji->\", $m, $m)",
+        "logsumexp($v)", "prod(1.0 + 0.3 * sin($v))", "sqrt(1.0 + sum($v^2))", "det(eye($n) + 0.1 * tanh($m))",
+        "logdet(3.0 * eye($n) + 0.3 * tanh($m))", "real(($i * 7 - 5) % 3)", "real(($i - 2) // 2)", "log1p($s^2)",
+        "expm1(sin($s))", "atan2($s, 2.5 + sin($s))", "hypot(1.5, $s)", "erf($s)", "softplus($s)", "gelu($s)", "silu($s)",
+        "pow(1.5 + sigmoid($s), tanh($s))", "tanh($s)^3", "max(tanh($v) + 3.0 * iota($n))", "abs(tanh($s) + 1.5)",
+        "relu(tanh($s) - 1.5 + 3.0 * real($i % 2))", "mean($m, axis: $a)[$i]", "lgamma(2.0 + sigmoid($s))",
+        "var($v + iota($n))", "norm($v + iota($n) + 1.5)", "tanh($m)[$i, $i]", "interp(tanh($s), grid, heights)",
+        "clamp(3.0 * tanh($s), -4.0, 4.0)", "sum(where(iota($n) % 2 == 0, $v, $v))", "min(tanh($v) - 3.0 * iota($n))",
+    };
     const Variable *v;
     if (depth <= 0 || chance(15)) {
         v = find(SCALAR, false);
@@ -165,47 +241,46 @@ static void scalar(int depth)
             part();
         return;
     }
-    switch (pick(14)) {
-    case 0: case 1: printf("("); scalar(depth - 1); printf(chance(50) ? " + " : " - "); scalar(depth - 1); printf(")"); break;
-    case 2: case 3: printf("("); scalar(depth - 1); printf(" * "); scalar(depth - 1); printf(")"); break;
-    case 4: case 5: unary(functions[pick(5)], depth); break;
-    case 6: printf("("); scalar(depth - 1); printf(" / (2.5 + "); unary("sin", depth); printf("))"); break;
-    case 7: printf("sqrt(2.0 + "); unary("sin", depth); printf(")"); break;
-    case 8: printf("exp(-"); unary("square", depth); printf(")"); break;
-    case 9: over_range(chance(60) ? "sum" : chance(50) ? "prod" : "mean", depth); break;
-    case 10: triangular(depth); break;
-    case 11: printf("("); vector(depth - 1); printf(" @ "); vector(depth - 1); printf(")"); break;
-    case 12: printf("("); condition(1); printf(" ? "); scalar(depth - 1); printf(" : "); scalar(depth - 1); printf(")"); break;
-    default: printf("helper%d(", pick(3)); vector(depth - 1); printf(", "); scalar(depth - 1); printf(")"); break;
-    }
-}
-
-static void comprehension(int depth)
-{
-    int count = variable_count;
-    printf("[");
-    int number = declare(INDEX, false, N - 1)->number;
-    scalar(depth - 1);
-    variable_count = count;
-    printf(" for i%d in 0..%d]", number, N);
+    any_form(forms, sizeof forms / sizeof *forms, 12, depth);
 }
 
 static void vector(int depth)
 {
-    const Variable *v = find(VECTOR, false);
+    static const char *const forms[] = {
+        "($v + $v)", "($v * $s)", "sin($v)", "$C", "$C", "$m[$i]", "($m @ $v)", "$L",
+        "$m[:, $i]", "($v @ $m)", "($m' @ $v)", "($v * $v)", "$v[::-1]", "roll($v, shift: 1, axis: 0)",
+        "concat(($v[1:], $v[:1]), axis: 0)", "cumsum($v, axis: 0)", "softmax($v, axis: 0)", "log_softmax($v, axis: 0)",
+        "sum($m, axis: $a)", "mean($m, axis: $a)", "diag($m)", "$v[$J]", "$v[idx]", "scatter_add($v, [$i, $i], [$s, $s])",
+        "scatter_add($v, idx, $v)", "solve(3.0 * eye($n) + 0.3 * tanh($m), $v)",
+        "triangular_solve(2.0 * eye($n) + 0.3 * tanh($m), $v)", "($c ? $v : $v)", "where(iota($n) % 2 == 1, $v, $v)",
+        "einsum(\"ij,j->i\", $m, $v)", "einsum(\"ij,jk,k->i\", $m, tanh($m), $v)", "cumprod(0.6 + 0.3 * sin($v), axis: 0)",
+        "pad($v[1:], ((1, 0),))", "reshape($m, $q)[:$n]", "reshape($m, $q)[::$n]", "flip($v, axis: 0)", "soft($v, $s)",
+        "logsumexp($m, axis: $a)", "index_set($v, $s, $i)", "recurrence(0.5 * sin($v), $v)", "[helper0($v, $s) + i0 for i0 in 0..$n]",
+        "prod(1.0 + 0.2 * sin($m), axis: $a)", "(1.0 / (2.5 + cos($v)))", "layer_norm($v + iota($n))", "tanh($m[$J, $J])",
+    };
     if (depth <= 0 || chance(30)) {
-        put_name(v);
+        put_name(find(VECTOR, false));
         return;
     }
-    switch (pick(8)) {
-    case 0: printf("("); vector(depth - 1); printf(" + "); vector(depth - 1); printf(")"); break;
-    case 1: printf("("); vector(depth - 1); printf(" * "); scalar(depth - 1); printf(")"); break;
-    case 2: printf("sin("); vector(depth - 1); printf(")"); break;
-    case 3: case 4: comprehension(depth); break;
-    case 5: put_name(find(MATRIX, false)); printf("["); put_index(); printf("]"); break;
-    case 6: printf("("); put_name(find(MATRIX, false)); printf(" @ "); vector(depth - 1); printf(")"); break;
-    default: printf("["); scalar(depth - 1); printf(", "); scalar(depth - 1); printf(", "); scalar(depth - 1); printf("]"); break;
+    any_form(forms, sizeof forms / sizeof *forms, 8, depth);
+}
+
+static void matrix(int depth)
+{
+    static const char *const forms[] = {
+        "($m + $m)", "($m * $s)", "sin($m)", "$m'", "outer($v, $v)", "(0.3 * ($m @ $m))", "$D",
+        "$D", "tril($m)", "triu($m, k: 1)", "($m * $v)", "($m + reshape($v, ($n, 1)))", "inverse(3.0 * eye($n) + 0.3 * tanh($m))",
+        "cumsum($m, axis: $a)", "softmax($m, axis: $a)", "$m[$J]", "$m[:, ::-1]", "diag($v)", "roll($m, shift: 1, axis: $a)",
+        "$S", "permute($m, (1, 0))", "($c ? $m : $m)", "concat(($m[1:], $m[:1]), axis: 0)", "soft($m, $s)", "$m[idx]",
+        "cholesky(3.0 * eye($n) + 0.1 * tanh($m) @ tanh($m)')", "einsum(\"ij,kj->ki\", $m, 0.3 * $m)", "flip($m, axis: $a)",
+        "expand($v, ($n, $n))", "solve(3.0 * eye($n) + 0.3 * tanh($m), $m)", "reshape(permute($m, (1, 0)), ($n, $n))",
+        "index_add($m, $v, $i)",
+    };
+    if (depth <= 0 || chance(30)) {
+        put_name(find(MATRIX, false));
+        return;
     }
+    any_form(forms, sizeof forms / sizeof *forms, 8, depth);
 }
 
 /* ---- statements ------------------------------------------------------------------------------------------------------- */
@@ -221,18 +296,15 @@ static void calm_scalar(void)
 
 static void new_value(int level)
 {
-    Kind kind = chance(60) ? SCALAR : VECTOR;
+    Kind kind = chance(50) ? SCALAR : chance(60) ? VECTOR : MATRIX;
     int number = next_number;
     indent(level);
     printf("%c%d = ", prefix[kind], number);
     next_number++;
-    if (kind == SCALAR) {
+    if (kind == SCALAR)
         scalar(DEPTH);
-    } else {
-        printf("tanh(");
-        vector(DEPTH);
-        printf(")");
-    }
+    else
+        form(kind == VECTOR ? "tanh($v)" : "tanh($m)", DEPTH + 1);
     printf(";\n");
     variables[variable_count++] = (Variable){ kind, number, false, true, 0 };
 }
@@ -246,9 +318,13 @@ static void assign(int level)
         printf(" = ");
         calm_scalar();
     } else if (v->kind == VECTOR && chance(30)) {
-        printf(" = tanh(");
-        vector(DEPTH);
-        printf(")");
+        static const char *const forms[] = { " = tanh($v)", " = tanh($v)", " += sin($v)", "[1:] = sin($v[1:])", "[::-1] = tanh($v)",
+                                             "[::2] += 0.5 * tanh($v)[::2]", "[idx] += tanh($v)" };
+        form(forms[pick(7)], DEPTH + 1);
+    } else if (v->kind == MATRIX && chance(25)) {
+        static const char *const forms[] = { " = tanh($m)", " = tanh($m)", " -= 0.3 * sin($m)", "[:, 1:] = sin($m[:, 1:])",
+                                             "[::-1, :] = tanh($m)", "[idx] += tanh($m)" };
+        form(forms[pick(6)], DEPTH + 1);
     } else if (v->kind == VECTOR) {
         printf("[");
         put_index();
@@ -276,8 +352,11 @@ static void for_loop(int level)
 {
     int count = variable_count, number = next_number++;
     indent(level);
-    printf("for i%d in 0..", number);
+    bool late = chance(10);
+    printf("for i%d in %s", number, late ? "1.." : "0..");
     int most = put_end();
+    if (late && most < 0)
+        printf(" + 1");
     if (chance(30))
         printf(" checkpoint(%d)", 1 + pick(3));
     printf(" {\n");
@@ -329,38 +408,64 @@ static void branch(int level)
     printf("}\n");
 }
 
-/* By a value that is bound right here, so that nothing carried depends on it. */
+/* By a value that is bound right here, so that nothing carried depends on it; the differentiated value may go through a loop or a
+ * branch.  A value of the shape of the derivative is left behind. */
+static void put_filled(const char *text, const char *x, const char *y, int depth)
+{
+    char filled[160], *out = filled;
+    for (const char *at = text; *at; at++)
+        out += *at == 'X' ? snprintf(out, 24, "%s", x) : *at == 'Y' ? snprintf(out, 24, "%s", y) : snprintf(out, 2, "%c", *at);
+    form(filled, depth);
+}
+
 static void derivative(int level)
 {
-    Kind kind = chance(60) ? SCALAR : VECTOR;
-    int number = next_number, of = number + 1, slope = number + 2;
-    next_number += 3;
+    static const struct { Kind by, of, result; const char *text; } forms[] = {
+        { SCALAR, SCALAR, SCALAR, "grad(Y, X)" }, { VECTOR, SCALAR, VECTOR, "grad(Y, X)" }, { MATRIX, SCALAR, MATRIX, "grad(Y, X)" },
+        { SCALAR, SCALAR, SCALAR, "jvp(Y, X, $s)" }, { VECTOR, SCALAR, SCALAR, "jvp(Y, X, $v)" },
+        { VECTOR, VECTOR, VECTOR, "jvp(Y, X, $v)" }, { MATRIX, VECTOR, VECTOR, "jvp(Y, X, $m)" },
+        { SCALAR, VECTOR, VECTOR, "jvp(Y, X, $s)" }, { VECTOR, VECTOR, VECTOR, "grad(Y, X, seed: $v)" },
+        { MATRIX, VECTOR, MATRIX, "grad(Y, X, seed: $v)" }, { SCALAR, VECTOR, VECTOR, "jacobian(Y, X)" },
+        { VECTOR, SCALAR, VECTOR, "jacobian(Y, X)" }, { VECTOR, VECTOR, MATRIX, "jacobian(Y, X)" },
+        { SCALAR, SCALAR, SCALAR, "hessian(Y, X)" }, { VECTOR, SCALAR, MATRIX, "hessian(Y, X)" },
+        { VECTOR, SCALAR, VECTOR, "hvp(Y, X, $v)" }, { MATRIX, SCALAR, MATRIX, "hvp(Y, X, $m)" },
+    };
+    static const char *const values[] = { "sin($s)", "tanh($v)", "tanh($m)" };
+    static const char *const uses[][2] = {                  /* by what, of what */
+        { "$s * X^2", "$v + sin(X) * $v" }, { "$s * sum(X^2)", "$v * sin(X)" }, { "$s * sum(X^2)", "$v + sin(X) @ $v" }
+    };
+    int which = pick(sizeof forms / sizeof *forms), x = next_number++;
+    Kind by = forms[which].by, of = forms[which].of, result = forms[which].result;
     indent(level);
-    printf("%c%d = ", prefix[kind], number);
-    if (kind == SCALAR)
-        calm_scalar();
-    else
-        comprehension(DEPTH);
+    printf("%c%d = ", prefix[by], x);
+    form(values[by], DEPTH + 1);
     printf(";\n");
-    variables[variable_count++] = (Variable){ kind, number, false, true, 0 };
+    variables[variable_count++] = (Variable){ by, x, false, true, 0 };
+    if (level < 4 && budget > 0 && variable_count < NAMES - 12 && chance(40)) {
+        budget--;
+        (chance(50) ? for_loop : chance(50) ? branch : while_loop)(level);
+    }
+    int y = next_number++, slope = next_number++;
+    char x_name[24], y_name[24];
+    snprintf(x_name, sizeof x_name, "%c%d", prefix[by], x);
+    snprintf(y_name, sizeof y_name, "%c%d", prefix[of], y);
     indent(level);
-    printf("s%d = ", of);
-    scalar(DEPTH);
-    if (kind == SCALAR)
-        printf(" * s%d^2;\n", number);
-    else
-        printf(" * sum(v%d^2);\n", number);
-    variables[variable_count++] = (Variable){ SCALAR, of, false, false, 0 };
+    printf("%s = ", y_name);
+    put_filled(uses[by][of], x_name, y_name, DEPTH);
+    printf(";\n");
+    variables[variable_count++] = (Variable){ of, y, false, false, 0 };
     indent(level);
-    printf("%c%d = tanh(grad(s%d, %c%d));\n", prefix[kind], slope, of, prefix[kind], number);
-    variables[variable_count++] = (Variable){ kind, slope, false, false, 0 };
+    printf("%c%d = tanh(", prefix[result], slope);
+    put_filled(forms[which].text, x_name, y_name, 1);
+    printf(");\n");
+    variables[variable_count++] = (Variable){ result, slope, false, false, 0 };
 }
 
 static void block(int level)
 {
     int statements = 1 + pick(3);
     for (int k = 0; k < statements; k++) {
-        int kind = level > 4 || budget <= 0 || variable_count > NAMES - 8 ? pick(5) : pick(11);
+        int kind = level > 4 || budget <= 0 || variable_count > NAMES - 8 ? pick(5) : pick(12);
         budget--;
         if (kind <= 1)
             new_value(level);
@@ -379,10 +484,13 @@ static void block(int level)
 
 static void function(uint64_t seed)
 {
+    static const int sizes[] = { 2, 3, 3, 4, 4, 5, 7 };     /* up to 16 elements are kept apart, more in a loop */
     state = seed * 0x2545F4914F6CDD1Du + 1;
+    N = sizes[pick(sizeof sizes / sizeof *sizes)];
     variable_count = next_number = 0;
     budget = 6;
-    printf("fn f%llu(v0: real[%d], s1: real, m2: real[%d, %d]) -> (y: real, w: real[%d]) {\n", (unsigned long long)seed, N, N, N, N);
+    printf("fn f%llu(v0: real[%d], s1: real, m2: real[%d, %d], idx: int[%d]) -> (y: real, w: real[%d]) {\n",
+           (unsigned long long)seed, N, N, N, N, N);
     declare(VECTOR, false, 0);
     declare(SCALAR, false, 0);
     declare(MATRIX, false, 0);
@@ -396,37 +504,46 @@ static void function(uint64_t seed)
     block(1);
     for_loop(1);
     block(1);
-    printf("    y = s3 + sum(v4 * [0.3, 0.7, -0.4]) + sum(v6) + 0.5 * sum(m5 * m5) + sum(m7 * m5);\n"
-           "    w = v4 * s3 + v6 - m7[1];\n}\n");
+    printf("    y = s3 + sum(v4 * (0.3 + 0.4 * iota(%d))) + sum(v6) + 0.5 * sum(m5 * m5) + sum(m7 * m5);\n"
+           "    w = v4 * s3 + v6 - m7[1];\n}\n", N);
 }
 
 static void put_exports(uint64_t seed)
 {
     static const char *const forms[] = {
-        "grad(f%llu, of: y)", "hvp(f%llu, of: y)", "jvp(grad(f%llu, of: y))", "hessian(f%llu, of: y)", "jvp(f%llu)",
+        "grad(f%llu, of: y)", "hvp(f%llu, of: y)", "jvp(grad(f%llu, of: y))", "hessian(f%llu, of: y, wrt: (v0, s1))", "jvp(f%llu)",
         "jacobian(f%llu)", "vjp(f%llu)", "vjp(grad(f%llu, of: y, wrt: v0), wrt: (s1, m2))", "jvp(hessian(f%llu, of: y, wrt: s1))",
+        "vjp(jvp(f%llu, wrt: s1), wrt: (v0, m2))", "jvp(jvp(f%llu), wrt: v0)", "grad(f%llu, of: y, wrt: m2)",
+        "jacobian(grad(f%llu, of: y, wrt: v0), wrt: (v0, s1))", "vjp(hvp(f%llu, of: y, wrt: v0), wrt: s1)",
+        "jvp(jvp(jvp(f%llu, wrt: s1), wrt: v0), wrt: s1)", "jacobian(f%llu, wrt: m2)",
     };
     enum { FORMS = sizeof forms / sizeof *forms };
     state = seed;
     printf("export f%llu; export f%llu_t = ", (unsigned long long)seed, (unsigned long long)seed);
     printf(forms[pick(FORMS)], (unsigned long long)seed);
     printf(";\n");
-    if (chance(30))
-        printf("export f%llu_a, f%llu_b = split(f%llu);\n", (unsigned long long)seed, (unsigned long long)seed,
-               (unsigned long long)seed);
 }
+
+/* What the functions call; soft is elementwise, with a derivative that is declared. */
+static const char library[] =
+    "const grid: real[4] = [-1.5, -0.4, 0.3, 1.7];  const heights: real[4] = [0.2, -0.6, 0.9, 0.1];\n"
+    "fn helper0[n](v: real[n], s: real) -> (r: real) {\n    mut t = s;\n"
+    "    for i in 0..n { t = sin(t + v[i]) + 0.1 * t * v[i]; }\n    r = t;\n}\n"
+    "fn helper1[n](v: real[n], s: real) -> (r: real) {\n"
+    "    if s > 0.1 { r = sum(v) * s; } else { r = s * s - v[0]; }\n}\n"
+    "fn helper2[n](v: real[n], s: real) -> (r: real) {\n    w = [v[i] * s + sum(v[j] for j in 0..i) for i in 0..n];\n"
+    "    r = tanh(w @ v);\n}\n"
+    "fn helper3(s: real, t: real) -> (r: real) {\n    u = sin(s);\n    mut q = u;\n    for i in 0..3 { q = 0.5 * sin(q * t) + 0.3 * u; }\n"
+    "    z = q * q + t;\n    g = grad(z, u);\n    r = tanh(g + q);\n}\n"
+    "fn soft(a: real, b: real) -> real = sqrt(1.0 + a * a) + sin(a * b);\n"
+    "derivative soft(a, b) = (a / sqrt(1.0 + a * a) + b * cos(a * b), a * cos(a * b));\n";
 
 int main(int argc, char **argv)
 {
     if (argc != 3)
         return fprintf(stderr, "usage: generate SEED COUNT\n"), 2;
     uint64_t seed = strtoull(argv[1], NULL, 10), count = strtoull(argv[2], NULL, 10);
-    printf("fn helper0(v: real[%d], s: real) -> (r: real) {\n    mut t = s;\n"
-           "    for i in 0..%d { t = sin(t + v[i]) + 0.1 * t * v[i]; }\n    r = t;\n}\n", N, N);
-    printf("fn helper1(v: real[%d], s: real) -> (r: real) {\n"
-           "    if s > 0.1 { r = sum(v) * s; } else { r = s * s - v[0]; }\n}\n", N);
-    printf("fn helper2[n](v: real[n], s: real) -> (r: real) {\n    w = [v[i] * s + sum(v[j] for j in 0..i) for i in 0..n];\n"
-           "    r = tanh(w @ v);\n}\n");
+    fputs(library, stdout);
     for (uint64_t k = 0; k < count; k++)
         function(seed + k);
     for (uint64_t k = 0; k < count; k++)
