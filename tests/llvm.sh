@@ -107,7 +107,7 @@ if command -v gdb >/dev/null 2>&1; then
         $cc -g -I"$scratch" "$scratch/halve.c" "$scratch/halve.o" -lm -o "$scratch/halve" &&
         gdb -nx -batch -ex 'break halve' -ex run -ex 'bt 1' -ex 'tbreak halve.ad:6' -ex continue -ex 'print v' -ex next -ex next \
             -ex 'print v' "$scratch/halve" >"$scratch/gdb" 2>&1
-    for words in 'halve (x=12, ' 'halve\.ad:4$' 'while v > 1' '^$1 = 12$' '^$2 = [63]$'; do
+    for words in 'halve (x=12, ' 'halve\.ad:[34]$' 'while v > 1' '^$1 = 12$' '^$2 = [63]$'; do
         grep -q "$words" "$scratch/gdb"
         verdict $? "gdb does not say '$words': $(tail -5 "$scratch/gdb")"
     done
