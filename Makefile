@@ -26,7 +26,7 @@ TEXTS    = $(BUILD)/prelude.c $(BUILD)/special_text.c
 ifeq ($(LLVM),0)
 LLVM_CONFIG :=
 else ifndef LLVM_CONFIG
-LLVM_CONFIG := $(firstword $(shell for v in -19 -18 -17 -16 -15 '' -22 -21 -20; do command -v llvm-config$$v; done))
+LLVM_CONFIG := $(firstword $(shell for v in -19 -18 -17 -16 -15 '' -22 -21 -20; do command -v llvm-config$$v; done; true))
 endif
 ifneq ($(shell [ -n "$(LLVM_CONFIG)" ] && [ "$$($(LLVM_CONFIG) --version | cut -d. -f1)" -ge 15 ] && echo yes),)
 LLVM_FLAGS   := $(shell $(LLVM_CONFIG) --cppflags)
