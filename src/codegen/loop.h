@@ -268,6 +268,7 @@ struct Lowering {
     int barrier;                                            /* nothing new goes before this top-level statement */
     bool swapped;                                           /* slot is that of the lowering around */
     bool overwrites;                                        /* some buffer is taken over */
+    bool knows;                                             /* places of a window are read: known values are computed again */
     Lowering *outer;                                        /* the lowering around; NULL: a function */
     Region *region;
     Map *captured;                                          /* formula -> Scalar that inner lowerings know it by */

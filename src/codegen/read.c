@@ -117,8 +117,11 @@ static const Formula *read_index(Lowering *lower, const Node *n, const Formula *
     const Formula *inner[RANK_MAX];
     const Node *x = n->operands[0];
     int count = n->operand_count - 1, shared = n->operands[1]->type->rank;
+    bool outside = lower->knows;
+    lower->knows |= info_of(lower, n)->is_window;           /* also what is stored for others is a number here */
     for (int k = 0; k < count; k++)
         inner[k] = formula_clamp(lower, read_element(lower, n->operands[k + 1], index), type_size(x->type, k) - 1);
+    lower->knows = outside;
     for (int k = count; k < x->type->rank; k++)
         inner[k] = index[shared + k - count];
     return read_element(lower, x, inner);
@@ -359,7 +362,7 @@ const Formula *read_element(Lowering *lower, const Node *n, const Formula *const
     NodeInfo *info = info_of(lower, n);
     if (n->op == OP_constant)
         return read_constant(lower, n, index);
-    if (info->mode == MODE_BUFFER)
+    if (info->mode == MODE_BUFFER && !(lower->knows && info->is_known && n->op != OP_param))
         return formula_load(lower, info->buffer, index_flat(lower, n->type, index));
     if (info->mode == MODE_ELEMENTS) {
         const Formula *flat = index_flat(lower, n->type, index);

@@ -309,18 +309,15 @@ static Node *param_again(const Blocks *b, const Node *param, Kind kind)
 }
 
 /* Lanes flow into carries until no more do. */
-static bool grow_carries(int carries, const Value *next, Kind *kind, bool *grown)
+static bool grow_carries(int carries, const Value *next, Kind *kind)
 {
-    *grown = false;
-    for (int k = 0; k < carries; k++) {
-        if ((kind[k] == SUM) != (next[k].kind == SUM))
-            return false;
+    bool grown = false;
+    for (int k = 0; k < carries; k++)
         if (kind[k] == SAME && next[k].kind == LANES) {
             kind[k] = LANES;
-            *grown = true;
+            grown = true;
         }
-    }
-    return true;
+    return grown;
 }
 
 /* The loop with its carries as `kind` says; false if it can not be. */
@@ -343,14 +340,17 @@ static bool make_loop(const Level *l, const Node *n, const Value *operands, cons
         arguments[k] = operands[k];
     if (!map_body(l->blocks, body, arguments, next))
         return false;
+    bool grows = false;
     for (int k = 0; k < count; k++) {
-        if (next[k].kind == SUM && (k >= carries || kind[k] != SUM || next[k].of != operands[1 + k].of))
+        bool sum = k < carries && kind[k] == SUM;
+        if ((next[k].kind == SUM) != sum || (sum && next[k].of != operands[1 + k].of))
             return false;
+        grows |= k < carries && kind[k] == SAME && next[k].kind == LANES;
         parts[2][k] = k < carries && kind[k] == LANES ? in_lanes(l, &next[k]) : next[k].node;
         values[k] = (Value){ NULL, k < carries ? kind[k] : next[k].kind, next[k].of };
-        if (k < carries && kind[k] == SAME && next[k].kind == LANES)
-            return true;                                    /* once more, with more lanes */
     }
+    if (grows)
+        return true;                                        /* once more, with more lanes */
     LoopParts p = { .trips = operands[0].node, .max_trips = n->attr[0], .checkpoint = n->attr[2], .index = arguments[0].node,
                     .carry_count = carries, .inits = parts[0], .carries = parts[1], .result_count = count,
                     .results = parts[2] };
@@ -364,16 +364,16 @@ static bool make_loop(const Level *l, const Node *n, const Value *operands, cons
 static bool loop_in_lanes(const Level *l, const Node *n, const Value *operands, Value *values)
 {
     int carries = (int)n->attr[1];
-    bool grown = true;
     Kind *kind = NEW_ARRAY(l->blocks->ctx->arena, Kind, carries + 1);
     Value *next = NEW_ARRAY(l->blocks->ctx->arena, Value, n->body[0]->results.count + 1);
     if (operands[0].kind != SAME)
         return false;
     for (int k = 0; k < carries; k++)
         kind[k] = operands[1 + k].kind;
-    while (grown)
-        if (!make_loop(l, n, operands, kind, next, values) || !grow_carries(carries, next, kind, &grown))
+    do
+        if (!make_loop(l, n, operands, kind, next, values))
             return false;
+    while (grow_carries(carries, next, kind));
     return true;
 }
 
@@ -542,7 +542,7 @@ static bool cut_loop(const Cutting *c, Node **values)
     const Node *n = c->loop;
     int64_t lanes = c->blocks->lanes, most = n->attr[0], rest = most - c->whole * lanes;
     int carries = (int)n->attr[1], count = n->body[0]->results.count;
-    if (n->op != OP_loop || n->attr[2] || c->whole < 2 || (rest && count > carries)
+    if (n->op != OP_loop || n->attr[2] || c->whole < 1 || (rest && count > carries)
         || c->operands[0]->op != OP_constant || c->operands[0]->data[0] != (double)most || !has_inner_loop(ctx, n->body[0]))
         return false;
     if (!run_part(c, c->whole, 0, true, c->operands + 1, values))
