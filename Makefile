@@ -114,6 +114,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tools gradbench demo check promote bench install clean
+.PHONY: all tools gradbench demo firmware gate check promote bench install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

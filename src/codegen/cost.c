@@ -5,6 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+enum {
+    WORD = 8,                                               /* bytes of the widest register that is saved */
+    REGISTERS = 26,                                         /* most that a function has to save on any target */
+    PADDING = 16,                                           /* alignment of the frame */
+    HELPER_INT = 64, HELPER_REAL = 512                      /* own functions of a file, with what they call */
+};
+
 typedef struct { Lowering *lower; Costs *costs; int scalars; bool *constant_used; } Count;
 
 static bool is_cheap_call(Str callee)
@@ -40,8 +47,12 @@ static void count_formula(Walk *w, const Formula *f)
     case FORMULA_LT: case FORMULA_LE: case FORMULA_GT: case FORMULA_GE:
         c->compares += x->elem == ELEM_REAL ? w->times : 0;
         break;
-    case FORMULA_CALL: c->calls += is_cheap_call(f->callee) ? 0 : w->times; break;
+    case FORMULA_CALL:
+        c->calls += is_cheap_call(f->callee) ? 0 : w->times;
+        c->held += f->arg_count;
+        break;
     case FORMULA_LOAD:
+        c->held++;
         if (f->buffer->kind == BUFFER_CONSTANT)
             ((Count *)w->user)->constant_used[f->buffer->id] = true;
         break;
@@ -69,6 +80,7 @@ static void count_region(Count *count, const Region *r)
         c->calls += times * b->calls;
         c->compares += times * b->compares;
         c->stack_bytes += b->stack_bytes;
+        c->held += b->held;
         for (int k = 0; k < count->lower->program->constants.count; k++)
             count->constant_used[k] |= k < r->body[side]->constant_count && r->body[side]->constant_used[k];
     }
@@ -89,6 +101,7 @@ static void count_stmt(Walk *w, const Stmt *s)
     p->uses_bool |= elem == ELEM_BOOL;
     p->uses_math |= elem == ELEM_REAL && (s->combine == COMBINE_MAX || s->combine == COMBINE_MIN);
     count->scalars += s->kind == STMT_LET || s->kind == STMT_DECLARE || s->kind == STMT_LOOP;
+    count->costs->held += s->kind == STMT_STORE;
     if (elem != ELEM_REAL)
         return;
     switch (s->combine) {
@@ -97,6 +110,19 @@ static void count_stmt(Walk *w, const Stmt *s)
     case COMBINE_MUL: count->costs->muls += w->times; break;
     case COMBINE_MAX: case COMBINE_MIN: count->costs->compares += w->times; break;
     }
+}
+
+/* What a compiler saves for its own use: a register, or a place, for each value that it holds; and its helpers' frames. */
+static int64_t overhead(const Lowering *lower)
+{
+    const Program *p = lower->program;
+    int64_t held = lower->function->costs.held + lower->function->params.count + 2, helpers = 0;
+    static const char *const real[] = { "adc_lgamma", "adc_digamma", "adc_polygamma" };
+    for (size_t k = 0; k < sizeof real / sizeof *real; k++)
+        helpers = map_get(p->calls, str_intern(lower->ctx, real[k])) ? HELPER_REAL : helpers;
+    if (!helpers && (p->uses_clamp || p->uses_int))
+        helpers = HELPER_INT;
+    return WORD * (held < REGISTERS ? held : REGISTERS) + PADDING + helpers;
 }
 
 void count_costs(Lowering *lower)
@@ -108,7 +134,8 @@ void count_costs(Lowering *lower)
     int real_bytes = lower->ctx->options.is_float ? 4 : 8;
     c->name = lower->function->name;
     walk_program(&(Walk){ .lower = lower, .user = &count, .on_formula = count_formula, .on_stmt = count_stmt });
-    c->stack_bytes += (int64_t)count.scalars * 8;           /* every local in memory, none shared */
+    c->stack_bytes += (int64_t)count.scalars * real_bytes;  /* every local in memory, none shared */
+    c->stack_bytes += lower->outer ? 0 : overhead(lower);
     for (int k = 0; k < p->constants.count; k++) {
         Buffer *b = p->constants.at[k];
         if (!count.constant_used[k])

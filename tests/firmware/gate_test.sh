@@ -16,9 +16,9 @@ for file in "$firmware"/violations/*; do
     command -v "${compiler:-gcc}" >/dev/null || continue
     cp "$firmware/violations/clean.c" "$firmware/violations/clean.h" "$scratch"
     cp "$file" "$scratch/clean.${file##*.}"
-    sh "$firmware/gate.sh" float "$scratch/clean.c" "$scratch" >"$scratch/log"
+    sh "$firmware/gate.sh" float "$scratch" "$scratch/clean.c" >"$scratch/log"
     if [ "$expected" = none ]; then grep -q ', 0 failed$' "$scratch/log"
-    else grep -qF "(float): $expected" "$scratch/log"; fi
+    else grep -qF "$expected (float):" "$scratch/log"; fi
     if [ $? = 0 ]; then passed=$((passed + 1))
     else
         failed=$((failed + 1))

@@ -9,7 +9,7 @@ function number(pattern) { # the number before or after the words of the pattern
 }
 
 /^\/\*/ { comment = "" }
-{ line = $0; sub(/^ \*/, "", line); comment = comment " " line }
+{ line = $0; sub(/^ \*/, "", line); comment = comment " " line; gsub(/ +/, " ", comment) }
 $0 ~ "[ *]" name "\\(" {
     n = split(what, words, " ")
     for (i = 1; i <= n; i++) {

@@ -3,7 +3,7 @@
 #include "graph.h"
 
 /* graph
- * Cost: 2 add, 1 mul. Workspace: none. Stack: at most 16 bytes. */
+ * Cost: 2 add, 1 mul. Workspace: none. Stack: at most 80 bytes. */
 void graph(double x, double w, double *y)
 {
     const double a = x + w;             /* graph.ad:4 */
@@ -13,7 +13,7 @@ void graph(double x, double w, double *y)
 }
 
 /* grad of graph by x, w
- * Cost: 3 add, 1 mul. Workspace: none. Stack: at most 16 bytes. */
+ * Cost: 3 add, 1 mul. Workspace: none. Stack: at most 112 bytes. */
 void graph_grad(double x, double w, double *y, double *x_grad, double *w_grad)
 {
     const double a = x + w;             /* graph.ad:4 */

@@ -9,12 +9,12 @@ extern "C" {
 
 #define GRAPH_WORK_SIZE 0
 /* graph
- * Cost: 2 add, 1 mul. Workspace: none. Stack: at most 16 bytes. */
+ * Cost: 2 add, 1 mul. Workspace: none. Stack: at most 80 bytes. */
 void graph(double x, double w, double *y);
 
 #define GRAPH_GRAD_WORK_SIZE 0
 /* grad of graph by x, w
- * Cost: 3 add, 1 mul. Workspace: none. Stack: at most 16 bytes. */
+ * Cost: 3 add, 1 mul. Workspace: none. Stack: at most 112 bytes. */
 void graph_grad(double x, double w, double *y, double *x_grad, double *w_grad);
 
 #ifdef __cplusplus

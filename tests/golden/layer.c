@@ -5,7 +5,7 @@
 #include <math.h>
 
 /* grad of layer by w, b
- * Cost: 276 add, 552 mul, 12 div, 24 libm. Workspace: none. Stack: at most 208 bytes. */
+ * Cost: 276 add, 552 mul, 12 div, 24 libm. Workspace: none. Stack: at most 400 bytes. */
 void layer_grad(const double *ADC_RESTRICT x,  /* [20] */
                 const double *ADC_RESTRICT w,  /* [20, 12] */
                 const double *ADC_RESTRICT b,  /* [12] */

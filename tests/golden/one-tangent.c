@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* hvp of swing by x
- * Cost: 250 add, 453 mul, 200 libm. Workspace: none. Stack: at most 896 bytes. */
+ * Cost: 250 add, 453 mul, 200 libm. Workspace: none. Stack: at most 1136 bytes. */
 void swing_hvp(double x, double rate, double x_tangent, double *y, double *x_grad, double *x_hvp)
 {
     double s_at[50];

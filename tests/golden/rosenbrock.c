@@ -3,7 +3,7 @@
 #include "rosenbrock.h"
 
 /* rosenbrock
- * Cost: 36 add, 36 mul. Workspace: none. Stack: at most 40 bytes. */
+ * Cost: 36 add, 36 mul. Workspace: none. Stack: at most 112 bytes. */
 void rosenbrock(const double *ADC_RESTRICT x,  /* [10] */
                 double *ADC_RESTRICT y)
 {
@@ -20,7 +20,7 @@ void rosenbrock(const double *ADC_RESTRICT x,  /* [10] */
 }
 
 /* hessian of rosenbrock by x
- * Cost: 561 add, 970 mul. Workspace: none. Stack: at most 968 bytes. */
+ * Cost: 561 add, 970 mul. Workspace: none. Stack: at most 1192 bytes. */
 void rosenbrock_hessian(const double *ADC_RESTRICT x,    /* [10] */
                         double *ADC_RESTRICT y,
                         double *ADC_RESTRICT x_grad,     /* [10] */

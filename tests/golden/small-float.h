@@ -17,14 +17,14 @@ extern "C" {
 
 #define CTL_TORQUE_WORK_SIZE 0
 /* ctl_torque
- * Cost: 5 add, 13 mul, 1 div, 2 libm. Workspace: none. Stack: at most 48 bytes. */
+ * Cost: 5 add, 13 mul, 1 div, 2 libm. Workspace: none. Stack: at most 136 bytes. */
 void ctl_torque(const float *CTL_RESTRICT q,  /* [2] */
                 const float *CTL_RESTRICT k,  /* [2] */
                 float *CTL_RESTRICT cost);
 
 #define CTL_TORQUE_GRAD_WORK_SIZE 0
 /* grad of torque by k
- * Cost: 7 add, 23 mul, 1 div, 2 libm. Workspace: none. Stack: at most 80 bytes. */
+ * Cost: 7 add, 23 mul, 1 div, 2 libm. Workspace: none. Stack: at most 176 bytes. */
 void ctl_torque_grad(const float *CTL_RESTRICT q,  /* [2] */
                      const float *CTL_RESTRICT k,  /* [2] */
                      float *CTL_RESTRICT cost,

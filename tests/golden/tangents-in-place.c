@@ -11,7 +11,7 @@ static int32_t adc_clamp_index(int32_t i, int32_t last)
 }
 
 /* jacobian of path by x
- * Cost: 350 add, 500 mul, 100 libm. Workspace: 150 elements, 1200 bytes. Stack: at most 560 bytes. */
+ * Cost: 350 add, 500 mul, 100 libm. Workspace: 150 elements, 1200 bytes. Stack: at most 832 bytes. */
 void path_jacobian(const double *ADC_RESTRICT x,        /* [3] */
                    const int32_t *ADC_RESTRICT parent,  /* [50] */
                    double *ADC_RESTRICT y_x_jacobian,   /* [50, 3] */
