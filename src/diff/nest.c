@@ -18,6 +18,7 @@ typedef struct {
     const LoopPlan *plan;
     int carries, count;                                     /* of the results the first are carries */
     Node **roots;                                           /* results over outer values, the index and the carries */
+    Node *condition;                                        /* of a while, in the same terms; NULL: a for */
     Node *index, *const *carry;
     NodeSet *made;                                          /* the nodes of the body */
 } Nest;
@@ -42,6 +43,19 @@ static Node *name_like(Context *ctx, const Node *n, const Type *type)
     return node_param(ctx, n->origin.name, type, n->origin.span);
 }
 
+/* Whether a while goes on at `trip`, which is not beyond its limit, with these carries. */
+static Node *condition_at(const Nest *n, Node *trip, Node *const *carries, NodeSet *into)
+{
+    Context *ctx = n->ctx;
+    Map *replacement = map_new(ctx->arena);
+    Node *condition = n->condition;
+    map_put(replacement, n->index, trip);
+    for (int k = 0; k < n->carries; k++)
+        map_put(replacement, n->carry[k], carries[k]);
+    graph_substitute(ctx, &condition, 1, replacement, n->made, into);
+    return node_binary(ctx, OP_and, condition, node_binary(ctx, OP_lt, trip, node_int(ctx, n->region->attr[0])));
+}
+
 static void innermost_loop(const Nest *n, Node *offset, Node *trips, int64_t most, Node *const *inits, Node **values)
 {
     Context *ctx = n->ctx;
@@ -51,10 +65,12 @@ static void innermost_loop(const Nest *n, Node *offset, Node *trips, int64_t mos
     Node **roots = arena_copy(ctx->arena, n->roots, sizeof *roots * (size_t)(n->count + 1));
     Map *replacement = map_new(own);
     NodeSet *before = graph_record_also(ctx, &set);
-    map_put(replacement, n->index, node_binary(ctx, OP_add, offset, step));
+    Node *trip = node_binary(ctx, OP_add, offset, step);
+    map_put(replacement, n->index, trip);
     graph_substitute(ctx, roots, n->count, replacement, n->made, &set);
+    Node *condition = n->condition ? condition_at(n, trip, n->carry, &set) : NULL;
     graph_record(ctx, before);
-    LoopParts p = { .trips = trips, .max_trips = most, .checkpoint = n->plan->state_only, .index = step,
+    LoopParts p = { .trips = condition ? NULL : trips, .condition = condition, .max_trips = most, .checkpoint = n->plan->state_only, .index = step,
                     .carry_count = n->carries, .inits = inits, .carries = n->carry, .result_count = n->count,
                     .results = roots, .body = &set };
     node_loop(ctx, &p, values);
@@ -75,9 +91,11 @@ static Node *joined_rows(Context *ctx, Node *x, int64_t most)
     return node_slice(ctx, x, start, step, sizes);
 }
 
+/* The values of a while are followed by the trips taken, which a loop over blocks carries as a sum. */
 static void level(const Nest *n, int depth, Node *offset, Node *trips, int64_t most, Node *const *inits, Node **values)
 {
     Context *ctx = n->ctx;
+    int carry_count = n->carries + (n->condition != NULL);
     if (depth == n->plan->levels) {
         innermost_loop(n, offset, trips, most, inits, values);
         return;
@@ -86,19 +104,36 @@ static void level(const Nest *n, int depth, Node *offset, Node *trips, int64_t m
     int64_t block = n->plan->blocks[depth];
     NodeSet set = { .floor = NODE_SET_MEMBERS, .members = map_new(own) };
     Node *at = node_param(ctx, str_intern(ctx, "block"), n->index->type, n->index->origin.span);
-    Node **carries = NEW_ARRAY(ctx->arena, Node *, n->carries + 1), **inner = NEW_ARRAY(ctx->arena, Node *, n->count + 1);
-    for (int k = 0; k < n->carries; k++)
+    Node **carries = NEW_ARRAY(ctx->arena, Node *, carry_count + 1), **inner = NEW_ARRAY(ctx->arena, Node *, n->count + 1);
+    Node **starts = NEW_ARRAY(ctx->arena, Node *, carry_count + 1), **results = NEW_ARRAY(ctx->arena, Node *, n->count + 2);
+    Node **made = NEW_ARRAY(ctx->arena, Node *, n->count + 2), *condition = NULL;
+    for (int k = 0; k < n->carries; k++) {
         carries[k] = name_like(ctx, n->carry[k], n->carry[k]->type);
+        starts[k] = inits[k];
+    }
     NodeSet *before = graph_record_also(ctx, &set);
     Node *start = node_binary(ctx, OP_mul, at, node_int(ctx, block));
-    level(n, depth + 1, node_binary(ctx, OP_add, offset, start), block_trips(ctx, trips, start, block), block, carries, inner);
+    level(n, depth + 1, node_binary(ctx, OP_add, offset, start),
+          n->condition ? NULL : block_trips(ctx, trips, start, block), block, carries, inner);
+    memcpy(results, inner, sizeof *inner * (size_t)n->carries);
+    memcpy(results + carry_count, inner + n->carries, sizeof *inner * (size_t)(n->count - n->carries));
+    if (n->condition) {
+        condition = condition_at(n, node_binary(ctx, OP_add, offset, start), carries, &set);
+        carries[n->carries] = node_param(ctx, str_intern(ctx, "taken"), n->index->type, n->index->origin.span);
+        starts[n->carries] = node_int(ctx, 0);
+        results[n->carries] = node_binary(ctx, OP_add, carries[n->carries], inner[n->count]);
+    }
     graph_record(ctx, before);
-    LoopParts p = { .trips = block_count(ctx, trips, block), .max_trips = (most + block - 1) / block, .checkpoint = 1,
-                    .index = at, .carry_count = n->carries, .inits = inits, .carries = carries, .result_count = n->count,
-                    .results = inner, .body = &set };
-    node_loop(ctx, &p, values);
+    LoopParts p = { .trips = condition ? NULL : block_count(ctx, trips, block), .condition = condition,
+                    .max_trips = (most + block - 1) / block, .checkpoint = 1, .index = at, .carry_count = carry_count,
+                    .inits = starts, .carries = carries, .result_count = n->count + carry_count - n->carries,
+                    .results = results, .body = &set };
+    node_loop(ctx, &p, made);
+    memcpy(values, made, sizeof *made * (size_t)n->carries);
     for (int k = n->carries; k < n->count; k++)
-        values[k] = joined_rows(ctx, values[k], most);
+        values[k] = joined_rows(ctx, made[k + carry_count - n->carries], most);
+    if (condition)
+        values[n->count] = made[n->carries];
     arena_free(own);
 }
 
@@ -107,28 +142,30 @@ static void nest_loop(Context *ctx, const Node *region, const Fn *body, Node *co
 {
     Arena *own = arena_new();
     NodeSet set = { .floor = NODE_SET_MEMBERS, .members = map_new(own) };
-    int carries = (int)region->attr[1], count = body->results.count, first = region_own_count(region);
-    Node **carry = NEW_ARRAY(ctx->arena, Node *, carries + 1), **roots = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    int carries = (int)region->attr[1], all = body->results.count, first = region_own_count(region);
+    bool is_while = region->op == OP_while_loop;
+    Node **carry = NEW_ARRAY(ctx->arena, Node *, carries + 1), **roots = NEW_ARRAY(ctx->arena, Node *, all + 1);
     Map *open = map_new(own);
     for (int k = 0; k < carries; k++)
         carry[k] = body->params.at[1 + k].node;
     for (int k = first; k < body->params.count; k++)
         map_put(open, body->params.at[k].node, operands[region_leading_count(region) + k - first]);
-    for (int k = 0; k < count; k++)
+    for (int k = 0; k < all; k++)
         roots[k] = body->results.at[k].node;
-    graph_substitute(ctx, roots, count, open, NULL, &set);
-    Nest n = { .ctx = ctx, .region = region, .plan = plan, .carries = carries, .count = count, .roots = roots,
-               .index = body->params.at[0].node, .carry = carry, .made = &set };
-    level(&n, 0, node_int(ctx, 0), operands[0], region->attr[0], operands + 1, values);
+    graph_substitute(ctx, roots, all, open, NULL, &set);
+    Nest n = { .ctx = ctx, .region = region, .plan = plan, .carries = carries, .count = all - is_while,
+               .roots = roots + is_while, .condition = is_while ? roots[0] : NULL, .index = body->params.at[0].node,
+               .carry = carry, .made = &set };
+    level(&n, 0, node_int(ctx, 0), is_while ? NULL : operands[0], region->attr[0], operands + !is_while, values);
     arena_free(own);
 }
 
 /* ---- the function ------------------------------------------------------------------------------------------------- */
 static bool carries_reals(const Node *n)
 {
-    bool any = false;
-    for (int k = 0; n->op == OP_loop && k < n->attr[1]; k++)
-        any |= n->operands[1 + k]->type->elem == ELEM_REAL;
+    bool any = false, is_loop = n->op == OP_loop || n->op == OP_while_loop;
+    for (int k = 0; is_loop && k < n->attr[1]; k++)
+        any |= n->operands[(n->op == OP_loop) + k]->type->elem == ELEM_REAL;
     return any;
 }
 
