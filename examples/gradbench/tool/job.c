@@ -43,6 +43,16 @@ void job_free(Job *job)
     for (int k = 0; k < job->block_count; k++)
         free(job->blocks[k]);
     free(job->blocks);
+    free(job->timings);
+}
+
+void add_timing(Job *job, const char *name, int64_t nanoseconds)
+{
+    if (job->timing_count == job->timing_capacity) {
+        job->timing_capacity = 2 * job->timing_capacity + 64;
+        job->timings = checked(realloc(job->timings, job->timing_capacity * sizeof *job->timings));
+    }
+    job->timings[job->timing_count++] = (Timing){ name, nanoseconds };
 }
 
 /* ---- arguments --------------------------------------------------------------------------------------------------- */

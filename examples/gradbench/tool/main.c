@@ -9,11 +9,6 @@
 #include <unistd.h>
 
 /* ---- evaluation -------------------------------------------------------------------------------------------------- */
-static void add_timing(json_t *timings, const char *name, int64_t nanoseconds)
-{
-    json_array_append_new(timings, json_pack("{s:s, s:I}", "name", name, "nanoseconds", (json_int_t)nanoseconds));
-}
-
 static double *work_of(Job *job, size_t count)
 {
     if (!count)
@@ -27,7 +22,7 @@ static double *work_of(Job *job, size_t count)
     return work;
 }
 
-static void measure(Job *job, Call *call, double *work, const json_t *input, json_t *timings)
+static void measure(Job *job, Call *call, double *work, const json_t *input)
 {
     json_int_t min_runs = json_integer_value(json_object_get(input, "min_runs"));
     double min_seconds = json_number_value(json_object_get(input, "min_seconds"));
@@ -37,21 +32,20 @@ static void measure(Job *job, Call *call, double *work, const json_t *input, jso
         int64_t start = now_nanoseconds();
         call(job->arguments, work);
         int64_t spent = now_nanoseconds() - start;
-        add_timing(timings, "evaluate", spent);
+        add_timing(job, "evaluate", spent);
         total += spent;
         runs++;
     } while (runs < min_runs || (double)total < min_seconds * 1e9);
 }
 
 /* The output; NULL with the job's error set. */
-static json_t *evaluate(const Options *o, const Model *m, const Function *f, Job *job, const json_t *input,
-                        json_t *timings)
+static json_t *evaluate(const Options *o, const Model *m, const Function *f, Job *job, const json_t *input)
 {
     int64_t start = now_nanoseconds();
     f->prepare(job, input);
     if (!job_good(job))
         return NULL;
-    add_timing(timings, "prepare", now_nanoseconds() - start);
+    add_timing(job, "prepare", now_nanoseconds() - start);
     size_t work_size;
     Object *object = object_get(o, m, job);
     Call *call = object ? object_call(object, f, &work_size, job) : NULL;
@@ -59,8 +53,8 @@ static json_t *evaluate(const Options *o, const Model *m, const Function *f, Job
     if (!job_good(job))
         return NULL;
     if (object->compile_nanoseconds)
-        add_timing(timings, "compile", object->compile_nanoseconds);
-    measure(job, call, work, input, timings);
+        add_timing(job, "compile", object->compile_nanoseconds);
+    measure(job, call, work, input);
     free(work);
     json_t *output = f->output ? f->output(job, input) : tensor_json(&job->outputs[0]);
     if (!output)
@@ -75,27 +69,24 @@ static const char *text_of(const json_t *message, const char *key)
     return text ? text : "";
 }
 
-static void answer_evaluate(const Options *o, const json_t *message, json_t *answer)
+static void answer_evaluate(const Options *o, const json_t *message, Job *job, json_t *answer)
 {
-    Job job = { .size_count = 0 };
-    json_t *timings = json_array(), *output = NULL;
+    json_t *output = NULL;
     const json_t *input = json_object_get(message, "input");
     const Model *m = find_model(text_of(message, "module"), input);
     const Function *f = m ? find_function(m, text_of(message, "function")) : NULL;
     if (f)
-        output = evaluate(o, m, f, &job, input, timings);
+        output = evaluate(o, m, f, job, input);
     else
-        job_fail(&job, "there is no function '%s' of '%s'", text_of(message, "function"), text_of(message, "module"));
+        job_fail(job, "there is no function '%s' of '%s'", text_of(message, "function"), text_of(message, "module"));
     json_object_set_new(answer, "success", json_boolean(output != NULL));
     if (output)
         json_object_set_new(answer, "output", output);
     else
-        json_object_set_new(answer, "error", json_string(job.error));
-    json_object_set_new(answer, "timings", timings);
-    job_free(&job);
+        json_object_set_new(answer, "error", json_string(job->error));
 }
 
-static void answer_message(const Options *o, const json_t *message, json_t *answer)
+static void answer_message(const Options *o, const json_t *message, Job *job, json_t *answer)
 {
     const char *kind = text_of(message, "kind");
     json_t *id = json_object_get(message, "id");
@@ -105,23 +96,43 @@ static void answer_message(const Options *o, const json_t *message, json_t *answ
     else if (!strcmp(kind, "define"))
         json_object_set_new(answer, "success", json_boolean(find_model(text_of(message, "module"), NULL) != NULL));
     else if (!strcmp(kind, "evaluate"))
-        answer_evaluate(o, message, answer);
+        answer_evaluate(o, message, job, answer);
+}
+
+/* The members of the answer, then the timings, one by one: as JSON values all of them would take gigabytes. */
+static void write_answer(const json_t *answer, const Job *job)
+{
+    enum { FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(17) };
+    putchar('{');
+    json_dumpf(answer, stdout, FLAGS | JSON_EMBED);
+    json_t *entry = json_pack("{s:s, s:i}", "name", "", "nanoseconds", 0);
+    json_t *name = json_object_get(entry, "name"), *nanoseconds = json_object_get(entry, "nanoseconds");
+    char text[128];
+    for (size_t k = 0; k < job->timing_count; k++) {
+        json_string_set(name, job->timings[k].name);
+        json_integer_set(nanoseconds, job->timings[k].nanoseconds);
+        fputs(k ? "," : ",\"timings\":[", stdout);
+        fwrite(text, 1, json_dumpb(entry, text, sizeof text, FLAGS), stdout);
+    }
+    json_decref(entry);
+    fputs(job->timing_count ? "]}\n" : "}\n", stdout);
+    fflush(stdout);
 }
 
 static void answer_line(const Options *o, const char *line, size_t length)
 {
     json_error_t error;
+    Job job = { .size_count = 0 };
     json_t *message = json_loadb(line, length, 0, &error);
     json_t *answer = json_object();
     if (message)
-        answer_message(o, message, answer);
+        answer_message(o, message, &job, answer);
     else
         json_object_update_new(answer, json_pack("{s:n, s:b, s:s}", "id", "success", 0, "error", error.text));
-    json_dumpf(answer, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    putchar('\n');
-    fflush(stdout);
+    write_answer(answer, &job);
     json_decref(answer);
     json_decref(message);
+    job_free(&job);
 }
 
 /* ---- the command line -------------------------------------------------------------------------------------------- */

@@ -23,6 +23,8 @@ typedef struct Tensor { double *data; int rank; long shape[MAX_RANK]; } Tensor;
 
 typedef union Scalar { double real; int32_t integer; bool flag; } Scalar;
 
+typedef struct Timing { const char *name; int64_t nanoseconds; } Timing;
+
 typedef struct Job {
     Size sizes[MAX_SIZES];
     int size_count;
@@ -33,6 +35,8 @@ typedef struct Job {
     int output_count;
     void **blocks;                                          /* what is freed at the end */
     int block_count, block_capacity;
+    Timing *timings;                                        /* of small functions there are millions */
+    size_t timing_count, timing_capacity;
     char error[512];                                        /* empty: none */
 } Job;
 
@@ -64,6 +68,7 @@ void add_real(Job *, double);
 void add_int(Job *, long);
 void add_bool(Job *, bool);
 void add_input(Job *, void *);
+void add_timing(Job *, const char *name, int64_t nanoseconds);
 void add_output(Job *, int rank, long a, long b, long c);
 long get_int(Job *, const json_t *object, const char *key);
 double get_real(Job *, const json_t *object, const char *key);
