@@ -49,6 +49,11 @@ $(ADC): $(OBJECTS)
 $(BUILD)/adc-llvm.so: $(LLVM_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(LLVM_OBJECTS) $(LLVM_LIBS)
 $(LLVM_OBJECTS): MODULE_FLAGS = $(LLVM_FLAGS) -fPIC
+# another LLVM than last time: its headers are others
+$(LLVM_OBJECTS): $(BUILD)/llvm-flags
+$(BUILD)/llvm-flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LLVM_FLAGS) $(LLVM_LIBS)' | cmp -s - $@ || echo '$(LLVM_FLAGS) $(LLVM_LIBS)' >$@
 
 # The generated headers come first where sources include them.
 $(patsubst %.c,$(BUILD)/%.o,$(filter src/frontend/% grammar/%,$(SOURCES))): | $(PARSERS) $(SCANNERS)
@@ -114,6 +119,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tools gradbench demo firmware gate check promote bench install clean
+.PHONY: FORCE all tools gradbench demo firmware gate check promote bench install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
