@@ -169,10 +169,13 @@ static Tensor *derivative_inputs(Check *check, const Derivative *d, const Point 
     return inputs;
 }
 
-/* a' B b for a block of shape a, then b */
-static double contract(const Tensor *a, const Tensor *matrix, const Tensor *b)
+/* a' B b for a block of shape a, then b; or for the values at the places of a pattern. */
+static double contract(const Tensor *a, const Tensor *matrix, const Pattern *pattern, const Tensor *b)
 {
     double sum = 0;
+    for (int k = 0; pattern && k < pattern->count; k++)
+        sum += a->data[pattern->row[k]] * matrix->data[k] * b->data[pattern->column[k]];
+    if (pattern) return sum;
     for (int64_t i = 0; i < a->type->count; i++)
         for (int64_t j = 0; j < b->type->count; j++)
             sum += a->data[i] * matrix->data[i * b->type->count + j] * b->data[j];
@@ -195,8 +198,9 @@ static double hessian_product(Check *check, const Derivative *d, const Point *po
                     uq = r;
             }
             if (up < 0 || uq < 0) internal_error(check->ctx, "a Hessian block without its gradients");
-            sum += contract(&point->u[up], &results[k], &point->v[q]);
-            if (p != q) sum += contract(&point->v[p], &results[k], &point->u[uq]);
+            const Pattern *pattern = d->fn->results.at[k].pattern;
+            sum += contract(&point->u[up], &results[k], pattern, &point->v[q]);
+            if (p != q) sum += contract(&point->v[p], &results[k], pattern, &point->u[uq]);
         }
     return sum;
 }
@@ -224,7 +228,7 @@ static double product(Check *check, const Derivative *d, const Point *point, con
             for (int p = 0; p < inner->params.count; p++) {
                 k = new_result(
                     d, str_format(check->ctx, "%s_%s_jacobian", inner->results.at[o].name, inner->params.at[p].name));
-                if (k >= 0) sum += contract(&point->u[o], &results[k], &point->v[p]);
+                if (k >= 0) sum += contract(&point->u[o], &results[k], d->fn->results.at[k].pattern, &point->v[p]);
             }
         return sum;
     case TRANSFORM_HVP:

@@ -55,6 +55,17 @@ static int take_arguments(Context *ctx, const Fn *fn, const Command *command, Te
     return status;
 }
 
+/* Where the values of a sparse derivative belong: with the values, as the C text has it. */
+static void print_pattern(Text *text, const Result *r, bool json)
+{
+    for (int i = 0; r->pattern && i < 2; i++) {
+        const int32_t *at = i ? r->pattern->column : r->pattern->row;
+        text_printf(text, json ? ", \"%s_%s\": [" : "%s_%s = [", r->name, i ? "column" : "row");
+        for (int k = 0; k < r->pattern->count; k++) text_printf(text, "%s%d", k ? ", " : "", (int)at[k]);
+        text_put(text, json ? "]" : "]\n");
+    }
+}
+
 static void print_text(Context *ctx, const Fn *fn, const Tensor *results, Text *text)
 {
     for (int k = 0; k < fn_output_count(fn); k++) {
@@ -62,6 +73,7 @@ static void print_text(Context *ctx, const Fn *fn, const Tensor *results, Text *
         text_printf(text, "%s = ", name);
         value_print(ctx, text, &results[k], (int)strlen(name) + 3, false);
         text_char(text, '\n');
+        print_pattern(text, &fn->results.at[k], false);
     }
 }
 
@@ -70,6 +82,7 @@ static void print_json(Context *ctx, const Fn *fn, const Tensor *results, Text *
     for (int k = 0; k < fn_output_count(fn); k++) {
         text_printf(text, "%s\"%s\": ", k ? ", " : "{", fn->results.at[k].name);
         value_print(ctx, text, &results[k], 0, true);
+        print_pattern(text, &fn->results.at[k], true);
     }
     text_put(text, "}\n");
 }

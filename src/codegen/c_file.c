@@ -57,6 +57,8 @@ static void put_banner(Context *ctx, const CodegenInput *input, Text *out)
 /* ---- declarations ---------------------------------------------------------------------------------------------- */
 static bool has_elem(const Program *p, Elem elem)
 {
+    if (elem == ELEM_INT && p->patterns.count)
+        return true;
     for (int k = 0; k < p->functions.count; k++)
         for (int i = 0; i < p->functions.at[k]->signature.count; i++)
             if (p->functions.at[k]->signature.at[i].type->elem == elem)
@@ -91,6 +93,18 @@ static void put_sizes(Text *out, const Function *f)
     text_printf(out, "#define %s %" PRId64 "\n", f->work_macro, f->costs.work_elements);
     if (f->tape_macro)
         text_printf(out, "#define %s %" PRId64 "\n", f->tape_macro, f->costs.tape_elements);
+}
+
+/* By row, then by column; row and column count the elements of what is differentiated, and by what, in row-major order. */
+static void put_pattern_declarations(const Program *p, Text *out)
+{
+    for (int k = 0; k < p->patterns.count; k++) {
+        const PatternTables *t = &p->patterns.at[k];
+        text_printf(out, "#define %s %d\n", t->macro, t->pattern->count);
+        for (int i = 0; i < 2; i++)
+            text_printf(out, "extern const int32_t %s[%d];\n", t->name[i], t->pattern->count);
+        text_char(out, '\n');
+    }
 }
 
 static bool uses_restrict(const Program *p)
@@ -135,6 +149,7 @@ static void put_externs(Printer *p)
 static void put_prototypes(Printer *p)
 {
     put_externs(p);
+    put_pattern_declarations(p->program, p->out);
     for (int k = 0; k < p->program->functions.count; k++) {
         const Function *f = p->program->functions.at[k];
         put_sizes(p->out, f);
@@ -168,9 +183,18 @@ static bool calls(Context *ctx, const Program *p, const char *name)
     return map_get(p->calls, str_intern(ctx, name)) != NULL;
 }
 
+enum { PER_LINE = 6, INTS_PER_LINE = 16 };
+
+static void put_pattern(Text *out, Str name, int count, const int32_t *values)
+{
+    text_printf(out, "const int32_t %s[%d] = {", name, count);
+    for (int k = 0; k < count; k++)
+        text_printf(out, "%s%" PRId32, k == 0 ? "\n    " : k % INTS_PER_LINE == 0 ? ",\n    " : ", ", values[k]);
+    text_put(out, "\n};\n\n");
+}
+
 static void put_table(Printer *p, const Buffer *b)
 {
-    enum { PER_LINE = 6 };
     text_printf(p->out, "static const %s %s[%" PRId64 "] = {", c_type(p, b->elem), b->name, b->size);
     for (int64_t k = 0; k < b->size; k++) {
         text_put(p->out, k == 0 ? "\n    " : k % PER_LINE == 0 ? ",\n    " : ", ");
@@ -203,6 +227,11 @@ void c_helpers(Context *ctx, const Program *program, Text *out)
     for (int k = 0; k < program->constants.count; k++)
         if (program->constants.at[k]->pinned)
             put_table(&p, program->constants.at[k]);
+    for (int k = 0; k < program->patterns.count; k++) {
+        const PatternTables *t = &program->patterns.at[k];
+        put_pattern(out, t->name[0], t->pattern->count, t->pattern->row);
+        put_pattern(out, t->name[1], t->pattern->count, t->pattern->column);
+    }
 }
 
 /* ---- the C file ------------------------------------------------------------------------------------------------ */
@@ -241,6 +270,22 @@ void codegen_c(Context *ctx, const Program *program, Text *c, Text *header)
         put_header(ctx, program, header);
 }
 
+/* The names follow the function and its result. */
+static void add_patterns(Program *p, const Fn *fn)
+{
+    for (int k = 0; k < fn->results.count; k++) {
+        const Result *r = &fn->results.at[k];
+        if (!r->pattern)
+            continue;
+        Str stem = str_format(p->ctx, "%s%s_%s", p->ctx->options.prefix, fn->name, r->name);
+        PatternTables t = { str_format(p->ctx, "%s_NONZEROS", name_macro(p->ctx, stem)),
+                            { str_format(p->ctx, "%s_row", stem), str_format(p->ctx, "%s_column", stem) }, r->pattern };
+        for (int i = 0; i < 2; i++)
+            name_take(p, t.name[i]);
+        vec_push(p->ctx->arena, &p->patterns, t);
+    }
+}
+
 Program *codegen_lower(Context *ctx, const CodegenInput *input)
 {
     Program *p = NEW(ctx->arena, Program);
@@ -250,6 +295,8 @@ Program *codegen_lower(Context *ctx, const CodegenInput *input)
                     .costs = NEW_ARRAY(ctx->arena, Costs, input->count + 1) };
     ctx->phase = "code generation";
     name_file(p);
+    for (int k = 0; k < input->count; k++)
+        add_patterns(p, input->fns[k]);
     int *slot = NEW_ARRAY(ctx->arena, int, graph_node_count(ctx) + 1);
     for (int k = 0; k < input->count; k++) {
         vec_push(ctx->arena, &p->functions, lower_function(p, input->fns[k], slot));

@@ -145,6 +145,9 @@ void count_costs(Lowering *lower)
             p->uses_math = !isfinite(b->data[i]);
         c->constant_bytes += b->size * (b->elem == ELEM_REAL ? real_bytes : b->elem == ELEM_INT ? 4 : 1);
     }
+    for (int k = 0; k < lower->fn->results.count && !lower->outer; k++)
+        if (lower->fn->results.at[k].pattern)
+            c->constant_bytes += 2 * 4 * (int64_t)lower->fn->results.at[k].pattern->count;
     lower->constant_count = p->constants.count;
     lower->constant_used = arena_copy(lower->arena, count.constant_used, sizeof(bool) * (size_t)p->constants.count + 1);
     arena_release(lower->ctx->scratch, mark);

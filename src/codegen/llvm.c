@@ -46,6 +46,18 @@ static void verify(Build *b)
     LLVMDisposeMessage(message);
 }
 
+static void build_pattern(Build *b, Str name, int count, const int32_t *at)
+{
+    ArenaMark mark = arena_mark(b->ctx->scratch);
+    LLVMValueRef *values = NEW_ARRAY(b->ctx->scratch, LLVMValueRef, count);
+    for (int k = 0; k < count; k++)
+        values[k] = build_int(b, at[k]);
+    LLVMValueRef global = LLVMAddGlobal(b->module, LLVMArrayType(b->int32, (unsigned)count), name);
+    LLVMSetInitializer(global, LLVMConstArray(b->int32, values, (unsigned)count));
+    LLVMSetGlobalConstant(global, true);
+    arena_release(b->ctx->scratch, mark);
+}
+
 static void module_fill(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *target, int level,
                         bool entries)
 {
@@ -54,6 +66,11 @@ static void module_fill(Build *b, LLVMTargetMachineRef machine, const LlvmTarget
     LLVMSetModuleDataLayout(b->module, layout);
     LLVMDisposeTargetData(layout);
     b->debug = target->debug ? debug_new(b) : NULL;
+    for (int k = 0; k < b->program->patterns.count; k++) {
+        const PatternTables *t = &b->program->patterns.at[k];
+        build_pattern(b, t->name[0], t->pattern->count, t->pattern->row);
+        build_pattern(b, t->name[1], t->pattern->count, t->pattern->column);
+    }
     for (int k = 0; k < b->program->functions.count; k++)
         build_function(b, b->program->functions.at[k]);
     for (int k = 0; entries && k < b->program->functions.count; k++)

@@ -201,11 +201,15 @@ typedef struct Function {
     Str work_name, work_macro, tape_macro;
 } Function;
 
+/* Where the values of a sparse derivative belong: two tables that the header declares. */
+typedef struct PatternTables { Str macro, name[2]; const Pattern *pattern; } PatternTables;
+
 struct Program {
     Context *ctx;
     const CodegenInput *input;
     Vec(Function *) functions;
     Vec(Buffer *) constants;                                /* tables, each content once */
+    Vec(PatternTables) patterns;
     Map *constant_of;                                       /* node -> table */
     Costs *costs;
     bool uses_math, uses_int, uses_bool, uses_clamp;        /* in some function */
@@ -460,6 +464,7 @@ void count_costs(Lowering *);
 
 /* names.c */
 void name_file(Program *);                                  /* before any function: what must not be used */
+void name_take(Program *, Str);                             /* for something else in the file */
 void name_everything(Lowering *);
 Str name_parameter(const Program *, Str);                   /* the source's name, or with _ where C has taken it */
 Str name_macro(Context *, const char *text);                /* upper case, only letters, digits and _ */

@@ -90,6 +90,8 @@ void name_file(Program *p)
             take(p->ctx, p->taken, scalar_fn(p->ctx, k)->name);
 }
 
+void name_take(Program *p, Str name) { map_put(p->taken, name, p->taken); }
+
 /* ---- one function ---------------------------------------------------------------------------------------------- */
 typedef struct {
     Lowering *lower;

@@ -4,6 +4,7 @@
  * and with the names that the contract states.  So transforms nest by being applied from the inside out.  What is
  * asked for must exist: unknown, ambiguous and colliding names are refused here, with a place. */
 #include "nest.h"
+#include "sparsity.h"
 
 #include <string.h>
 
@@ -56,11 +57,12 @@ static Node *add_param(Work *w, const Type *type, Str of, const char *suffix)
     return p.node;
 }
 
-static void add_result(Work *w, Str contract, Node *node, bool accumulate)
+static Result *add_result(Work *w, Str contract, Node *node, bool accumulate)
 {
     Result r = { .name = claim(w, contract, "an output"), .contract = contract, .node = node,
                  .accumulate = accumulate, .is_gradient = w->t->kind == TRANSFORM_SPLIT };
     vec_push(w->ctx->arena, &w->fn->results, r);
+    return &w->fn->results.at[w->fn->results.count - 1];
 }
 
 /* A derivative that nothing flows to is zero; the user hears of it once, for the first order. */
@@ -301,6 +303,29 @@ static void jacobian_blocks(Work *w, Node **blocks)
     }
 }
 
+static void add_sparse(Work *w, Str name, const SparseBlock *b)
+{
+    add_result(w, name, b->values, false)->pattern = b->pattern;
+}
+
+static void too_sparse(Work *w)
+{
+    error_at(w->ctx, w->t->span, "the places where this derivative is not zero are too many to be found");
+    w->failed = true;
+}
+
+static void apply_sparse_jacobian(Work *w)
+{
+    SparseBlock *blocks = NEW_ARRAY(w->ctx->arena, SparseBlock, w->x_count * w->y_count + 1);
+    if (!sparse_jacobian(w->ctx, w->fn, w->y_count, w->ys, w->x_count, w->xs, blocks)) {
+        too_sparse(w);
+        return;
+    }
+    for (int i = 0; i < w->y_count; i++)
+        for (int j = 0; j < w->x_count; j++)
+            add_sparse(w, str_format(w->ctx, "%s_%s_jacobian", w->y_names[i], w->x_names[j]), &blocks[i * w->x_count + j]);
+}
+
 static void apply_jacobian(Work *w)
 {
     Node **blocks = NEW_ARRAY(w->ctx->arena, Node *, w->x_count * w->y_count);
@@ -355,6 +380,25 @@ static void hessian_blocks(Work *w, Node *const *gradients, Node **blocks)
     }
 }
 
+static Str hessian_name(const Work *w, int i, int j)
+{
+    return i == j ? str_format(w->ctx, "%s_hessian", w->x_names[i])
+                  : str_format(w->ctx, "%s_%s_hessian", w->x_names[i], w->x_names[j]);
+}
+
+static void apply_sparse_hessian(Work *w)
+{
+    Node **gradients = gradients_of_scalar(w);
+    SparseBlock *blocks = NEW_ARRAY(w->ctx->arena, SparseBlock, w->x_count * w->x_count + 1);
+    if (!sparse_hessian(w->ctx, w->fn, w->x_count, w->xs, gradients, blocks)) {
+        too_sparse(w);
+        return;
+    }
+    for (int i = 0; i < w->x_count; i++)
+        for (int j = i; j < w->x_count; j++)
+            add_sparse(w, hessian_name(w, i, j), &blocks[i * w->x_count + j]);
+}
+
 static void apply_hessian(Work *w)
 {
     Node **gradients = gradients_of_scalar(w), **blocks = NEW_ARRAY(w->ctx->arena, Node *, w->x_count * w->x_count);
@@ -366,18 +410,17 @@ static void apply_hessian(Work *w)
     for (int i = 0; i < w->x_count; i++)
         for (int j = i; j < w->x_count; j++) {
             const Type *type = type_concat(w->ctx, ELEM_REAL, w->xs[i]->type, w->xs[j]->type);
-            Str name = i == j ? str_format(w->ctx, "%s_hessian", w->x_names[i])
-                              : str_format(w->ctx, "%s_%s_hessian", w->x_names[i], w->x_names[j]);
-            add_result(w, name, filled(w, blocks[i * w->x_count + j], type), false);
+            add_result(w, hessian_name(w, i, j), filled(w, blocks[i * w->x_count + j], type), false);
         }
 }
 
 /* ---- one transform, then all of them --------------------------------------------------------------------------- */
-static bool not_built(Work *w)
+static void check_sparse(Work *w)
 {
-    if (w->t->sparse)
-        error_at(w->ctx, w->t->span, "sparse derivatives are not built yet");
-    return w->t->sparse;
+    if (!w->t->sparse || w->t->kind == TRANSFORM_JACOBIAN || w->t->kind == TRANSFORM_HESSIAN)
+        return;
+    error_at(w->ctx, w->t->span, "sparse belongs to jacobian and hessian, and this is %s", kind_name[w->t->kind]);
+    w->failed = true;
 }
 
 /* Only gradients that leave the function can be added to what is there. */
@@ -424,8 +467,8 @@ static void dispatch(Work *w)
     case TRANSFORM_VJP:
     case TRANSFORM_SPLIT: apply_vjp(w); break;
     case TRANSFORM_JVP: apply_jvp(w); break;
-    case TRANSFORM_JACOBIAN: apply_jacobian(w); break;
-    case TRANSFORM_HESSIAN: apply_hessian(w); break;
+    case TRANSFORM_JACOBIAN: (w->t->sparse ? apply_sparse_jacobian : apply_jacobian)(w); break;
+    case TRANSFORM_HESSIAN: (w->t->sparse ? apply_sparse_hessian : apply_hessian)(w); break;
     case TRANSFORM_HVP: apply_hvp(w); break;
     case TRANSFORM_NONE: internal_error(w->ctx, "export: %s is no derivative", kind_name[w->t->kind]);
     }
@@ -435,9 +478,8 @@ static void dispatch(Work *w)
 static Fn *apply(Context *ctx, const ExportSpec *e, const Transform *t, const Fn *from, Str *doc)
 {
     Work w = { .ctx = ctx, .t = t, .quiet = e->implied };
-    if (not_built(&w))
-        return NULL;
     w.fn = copy_fn(ctx, from);
+    check_sparse(&w);
     check_accumulate(&w, t == e->transform);
     choose_xs(&w);
     choose_ys(&w);

@@ -160,10 +160,6 @@ static bool read_options(Env *env, const Expr *e, Transform *t)
             }
         good = good && read_option(env, a, t);
     }
-    if (good && t->sparse) {
-        error_at(env->ctx, e->span, "'sparse' is not built yet");
-        good = false;
-    }
     return good;
 }
 

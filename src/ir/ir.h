@@ -280,9 +280,17 @@ Node *node_rebuild(Context *, const Node *, Node *const *operands);
 /* ---- functions (fn.c) ---------------------------------------------------------------------------------------------- */
 /* is_param: `param`, or no param in the whole list and real.  is_seed, is_gradient: of a split, what its second function has.
  * on_tape: a part of the tape between the two functions of a split; these come last, in one order in both.
- * contract: the name by the contract of the transform that made it, of which `name` may have a number; NULL: not made. */
+ * contract: the name by the contract of the transform that made it, of which `name` may have a number; NULL: not made.
+ * pattern: of a sparse derivative, where its values belong; NULL: it is dense. */
 typedef struct { Str name; Node *node; bool is_param, is_seed, on_tape; Str contract; } Param;
-typedef struct { Str name; Node *node; bool accumulate, is_gradient, on_tape; Str contract; } Result;
+typedef struct Pattern { int count; const int32_t *row, *column; } Pattern;     /* flat places, ascending */
+typedef struct {
+    Str name;
+    Node *node;
+    bool accumulate, is_gradient, on_tape;
+    Str contract;
+    const Pattern *pattern;
+} Result;
 
 /* One adjoint of one sweep, for --explain and --emit=dot: adjoint of `primal`, and the terms it was summed from. */
 typedef struct { const Node *consumer; int operand; Node *term; } AdjointTerm;

@@ -1,0 +1,324 @@
+/* compress.c: sparse derivatives from few directions.
+ *
+ * Columns that share no row go in one direction (Curtis, Powell and Reid, J. Inst. Maths Applics 13, 1974); rows that share no
+ * column in one adjoint sweep.  A block of a Hessian on the diagonal is symmetric: its columns are coloured so that
+ * every element can be read off in its own place or in the one across (star colouring; Gebremedhin, Manne and
+ * Pothen, SIAM Review 47, 2005).  Which direction an element comes from is known here and is a table of the program. */
+#include "sparsity.h"
+
+typedef struct { int *color; int count; } Coloring;         /* -1: nothing there, no direction */
+
+/* Entries by row, or by column: those of k are at[first[k]] .. at[first[k + 1] - 1]. */
+typedef struct { int *first, *at; } Lists;
+
+static Lists lists_of(Arena *arena, int size, int count, const int32_t *key, const int32_t *value)
+{
+    Lists l = { NEW_ARRAY(arena, int, size + 2), NEW_ARRAY(arena, int, count + 1) };
+    int *next = NEW_ARRAY(arena, int, size + 1);
+    for (int k = 0; k < count; k++)
+        l.first[key[k] + 1]++;
+    for (int k = 0; k < size; k++)
+        next[k] = l.first[k + 1] += l.first[k];
+    for (int k = 0; k < size; k++)
+        next[k] = l.first[k];
+    for (int k = 0; k < count; k++)
+        l.at[next[key[k]]++] = value[k];
+    return l;
+}
+
+static int smallest_free(const int *forbidden, int by)
+{
+    int color = 0;
+    while (forbidden[color] == by + 1)
+        color++;
+    return color;
+}
+
+/* ---- columns that share no row ----------------------------------------------------------------------------------- */
+/* Several blocks one above the other, of one number of columns; or one beside the other with the roles exchanged. */
+static Coloring color_apart(Context *ctx, int count, const Pattern *const *patterns, const int64_t *rows, int columns, bool across)
+{
+    Coloring c = { NEW_ARRAY(ctx->arena, int, columns + 1), 0 };
+    Arena *arena = arena_new();
+    Lists *by_column = NEW_ARRAY(arena, Lists, count + 1), *by_row = NEW_ARRAY(arena, Lists, count + 1);
+    int *forbidden = NEW_ARRAY(arena, int, columns + 2);
+    for (int b = 0; b < count; b++) {
+        const Pattern *p = patterns[b];
+        const int32_t *row = across ? p->column : p->row, *column = across ? p->row : p->column;
+        by_column[b] = lists_of(arena, columns, p->count, column, row);
+        by_row[b] = lists_of(arena, (int)rows[b], p->count, row, column);
+    }
+    for (int v = 0; v < columns; v++)
+        c.color[v] = -1;
+    for (int v = 0; v < columns; v++) {
+        bool any = false;
+        for (int b = 0; b < count; b++)
+            for (int i = by_column[b].first[v]; i < by_column[b].first[v + 1]; i++) {
+                const Lists *l = &by_row[b];
+                int row = by_column[b].at[i];
+                any = true;
+                for (int k = l->first[row]; k < l->first[row + 1]; k++)
+                    if (c.color[l->at[k]] >= 0)
+                        forbidden[c.color[l->at[k]]] = v + 1;
+            }
+        if (any)
+            c.color[v] = smallest_free(forbidden, v);
+        if (c.color[v] >= c.count)
+            c.count = c.color[v] + 1;
+    }
+    arena_free(arena);
+    return c;
+}
+
+/* ---- symmetric blocks -------------------------------------------------------------------------------------------- */
+/* No path of four has two colours only. */
+static Coloring color_star(Context *ctx, const Pattern *p, int size)
+{
+    Coloring c = { NEW_ARRAY(ctx->arena, int, size + 1), 0 };
+    Arena *arena = arena_new();
+    Lists near = lists_of(arena, size, p->count, p->row, p->column);
+    int *forbidden = NEW_ARRAY(arena, int, size + 2);
+    for (int v = 0; v < size; v++)
+        c.color[v] = -1;
+    for (int v = 0; v < size; v++) {
+        for (int i = near.first[v]; i < near.first[v + 1]; i++) {
+            int w = near.at[i], colored = c.color[w] >= 0 && w != v;
+            if (colored)
+                forbidden[c.color[w]] = v + 1;
+            for (int k = near.first[w]; w != v && k < near.first[w + 1]; k++) {
+                int x = near.at[k];
+                bool across = !colored;
+                if (x == v || x == w || c.color[x] < 0)
+                    continue;
+                for (int j = near.first[x]; !across && j < near.first[x + 1]; j++)
+                    across = near.at[j] != w && near.at[j] != x && c.color[near.at[j]] == c.color[w];
+                if (across)
+                    forbidden[c.color[x]] = v + 1;
+            }
+        }
+        if (near.first[v] < near.first[v + 1])
+            c.color[v] = smallest_free(forbidden, v);
+        if (c.color[v] >= c.count)
+            c.count = c.color[v] + 1;
+    }
+    arena_free(arena);
+    return c;
+}
+
+/* ---- directions, and what they give ------------------------------------------------------------------------------ */
+static Node *int_table(Context *ctx, int count, const int *values)
+{
+    int64_t size = count;
+    double *data = NEW_ARRAY(ctx->arena, double, count + 1);
+    for (int k = 0; k < count; k++)
+        data[k] = values[k];
+    return node_constant(ctx, type_sized(ctx, ELEM_INT, 1, &size), data);
+}
+
+/* real[colours, shape]: direction k is 1 at the elements of colour k. */
+static Node *directions_of(Context *ctx, const Coloring *c, const Type *shape)
+{
+    int64_t ones[RANK_MAX + 1] = { c->count };
+    for (int k = 1; k <= shape->rank; k++)
+        ones[k] = 1;
+    Node *number = node_reshape(ctx, node_iota(ctx, c->count), type_sized(ctx, ELEM_INT, shape->rank + 1, ones));
+    Node *color = node_reshape(ctx, int_table(ctx, (int)shape->count, c->color), shape);
+    return node_to_real(ctx, node_binary(ctx, OP_eq, number, color));
+}
+
+/* Elements (direction[k], place[k]) of what the directions gave. */
+static Node *read_off(Context *ctx, Node *d, const Coloring *c, const Type *shape, int count, const int *direction, const int *place)
+{
+    int64_t size[2] = { c->count, shape->count }, one = 1;
+    if (count == 0 || !d)
+        return node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, count ? (int64_t[]){ count } : &one), 0);
+    Node *at[2] = { int_table(ctx, count, direction), int_table(ctx, count, place) };
+    return node_index(ctx, node_reshape(ctx, d, type_sized(ctx, ELEM_REAL, 2, size)), 2, at);
+}
+
+/* A block that is zero everywhere has one place all the same: arrays have elements. */
+static Pattern *settled(Context *ctx, const Pattern *found)
+{
+    static const int32_t corner[1] = { 0 };
+    Pattern *p = NEW(ctx->arena, Pattern);
+    *p = found->count ? *found : (Pattern){ 1, corner, corner };
+    return p;
+}
+
+static SparseBlock block_of(Context *ctx, const Pattern *p, Node *d, const Coloring *c, const Type *shape, bool across)
+{
+    int *direction = NEW_ARRAY(ctx->arena, int, p->count + 1), *place = NEW_ARRAY(ctx->arena, int, p->count + 1);
+    for (int k = 0; k < p->count; k++) {
+        direction[k] = c->color[across ? p->row[k] : p->column[k]];
+        place[k] = across ? p->column[k] : p->row[k];
+    }
+    return (SparseBlock){ settled(ctx, p), read_off(ctx, d, c, shape, p->count, direction, place) };
+}
+
+/* ---- Jacobians --------------------------------------------------------------------------------------------------- */
+typedef struct {
+    Context *ctx;
+    int y_count, x_count;
+    Node *const *ys, *const *xs;
+    Pattern *patterns;                                      /* y by y, within it x by x */
+    bool *forward;                                          /* per block: by columns */
+    SparseBlock *blocks;
+} Jacobian;
+
+static const Pattern **chosen(const Jacobian *j, bool forward, int which, int *count, int *of, int64_t *sizes)
+{
+    int most = forward ? j->y_count : j->x_count;
+    const Pattern **patterns = NEW_ARRAY(j->ctx->arena, const Pattern *, most + 1);
+    *count = 0;
+    for (int k = 0; k < most; k++) {
+        int block = forward ? k * j->x_count + which : which * j->x_count + k;
+        if (j->forward[block] != forward)
+            continue;
+        of[*count] = k;
+        sizes[*count] = (forward ? j->ys[k] : j->xs[k])->type->count;
+        patterns[(*count)++] = &j->patterns[block];
+    }
+    return patterns;
+}
+
+/* All blocks of one x that go by columns, or of one y that go by rows, from one sweep. */
+static void sweep_blocks(Jacobian *j, bool forward, int which)
+{
+    Context *ctx = j->ctx;
+    int most = j->x_count + j->y_count, count, *of = NEW_ARRAY(ctx->arena, int, most);
+    int64_t *sizes = NEW_ARRAY(ctx->arena, int64_t, most);
+    const Pattern **patterns = chosen(j, forward, which, &count, of, sizes);
+    Node *own = forward ? j->xs[which] : j->ys[which], **others = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    Node **results = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    Coloring c = color_apart(ctx, count, patterns, sizes, (int)own->type->count, !forward);
+    for (int k = 0; k < count; k++)
+        others[k] = forward ? j->ys[of[k]] : j->xs[of[k]];
+    if (c.count) {
+        Node *directions = directions_of(ctx, &c, own->type);
+        if (forward)
+            diff_forward(ctx, 1, &own, &directions, 1, count, others, results);
+        else
+            diff_reverse(ctx, 1, &own, &directions, 1, count, others, results, NULL);
+    }
+    for (int k = 0; k < count; k++) {
+        int block = forward ? of[k] * j->x_count + which : which * j->x_count + of[k];
+        j->blocks[block] = block_of(ctx, patterns[k], results[k], &c, others[k]->type, !forward);
+    }
+}
+
+static int colors_needed(Context *ctx, const Pattern *p, int64_t rows, int64_t columns, bool across)
+{
+    int64_t other = across ? columns : rows;
+    return color_apart(ctx, 1, &p, &other, (int)(across ? rows : columns), across).count;
+}
+
+bool sparse_jacobian(Context *ctx, const Fn *fn, int y_count, Node *const *ys, int x_count, Node *const *xs, SparseBlock *blocks)
+{
+    int all = y_count * x_count;
+    Jacobian j = { .ctx = ctx, .y_count = y_count, .x_count = x_count, .ys = ys, .xs = xs, .blocks = blocks,
+                   .patterns = NEW_ARRAY(ctx->arena, Pattern, all + 1), .forward = NEW_ARRAY(ctx->arena, bool, all + 1) };
+    Pattern *column = NEW_ARRAY(ctx->arena, Pattern, y_count + 1);
+    for (int x = 0; x < x_count; x++) {
+        if (!sparsity_patterns(ctx, fn, xs[x], y_count, ys, column))
+            return false;
+        for (int y = 0; y < y_count; y++)
+            j.patterns[y * x_count + x] = column[y];
+    }
+    for (int k = 0; k < all; k++) {
+        int64_t rows = ys[k / x_count]->type->count, columns = xs[k % x_count]->type->count;
+        j.forward[k] = colors_needed(ctx, &j.patterns[k], rows, columns, false)
+                    <= colors_needed(ctx, &j.patterns[k], rows, columns, true);
+    }
+    for (int x = 0; x < x_count; x++)
+        sweep_blocks(&j, true, x);
+    for (int y = 0; y < y_count; y++)
+        sweep_blocks(&j, false, y);
+    return true;
+}
+
+/* ---- Hessians ---------------------------------------------------------------------------------------------------- */
+/* An element is read in row r of its column's direction if no other column of the row has this colour, else across. */
+static SparseBlock symmetric_block(Context *ctx, const Pattern *p, Node *x, Node *gradient)
+{
+    int size = (int)x->type->count;
+    Coloring c = color_star(ctx, p, size);
+    int *direction = NEW_ARRAY(ctx->arena, int, p->count + 1), *place = NEW_ARRAY(ctx->arena, int, p->count + 1);
+    Lists rows = lists_of(ctx->arena, size, p->count, p->row, p->column);
+    Node *d = NULL;
+    for (int k = 0; k < p->count; k++) {
+        int r = p->row[k], same = 0;
+        for (int i = rows.first[r]; i < rows.first[r + 1]; i++)
+            same += c.color[rows.at[i]] == c.color[p->column[k]];
+        direction[k] = c.color[same == 1 ? p->column[k] : r];
+        place[k] = same == 1 ? r : p->column[k];
+    }
+    if (c.count) {
+        Node *directions = directions_of(ctx, &c, x->type);
+        diff_forward(ctx, 1, &x, &directions, 1, 1, &gradient, &d);
+    }
+    return (SparseBlock){ settled(ctx, p), read_off(ctx, d, &c, x->type, p->count, direction, place) };
+}
+
+/* Both places of a pair, so that what symmetry promises is there. */
+static Pattern symmetric(Context *ctx, const Pattern *p, int size)
+{
+    Vec(int32_t) row = { 0 }, column = { 0 };
+    Arena *arena = arena_new();
+    Lists by_row = lists_of(arena, size, p->count, p->row, p->column), by_column = lists_of(arena, size, p->count, p->column, p->row);
+    for (int r = 0; r < size; r++) {
+        int i = by_row.first[r], k = by_column.first[r];
+        while (i < by_row.first[r + 1] || k < by_column.first[r + 1]) {
+            int a = i < by_row.first[r + 1] ? by_row.at[i] : size, b = k < by_column.first[r + 1] ? by_column.at[k] : size;
+            vec_push(ctx->arena, &row, r);
+            vec_push(ctx->arena, &column, a < b ? a : b);
+            i += a <= b;
+            k += b <= a;
+        }
+    }
+    arena_free(arena);
+    return (Pattern){ row.count, row.at, column.at };
+}
+
+/* Block i, j by the directions of x_j, or by those of x_i if these are fewer. */
+static SparseBlock mixed_block(Context *ctx, const Pattern *p, Node *const *xs, Node *const *gradients, int i, int j)
+{
+    int64_t rows = xs[i]->type->count, columns = xs[j]->type->count;
+    bool across = colors_needed(ctx, p, rows, columns, true) < colors_needed(ctx, p, rows, columns, false);
+    Node *x = xs[across ? i : j], *gradient = gradients[across ? j : i], *d = NULL;
+    int64_t other = across ? columns : rows;
+    Coloring c = color_apart(ctx, 1, &p, &other, (int)x->type->count, across);
+    if (c.count && gradient) {
+        Node *directions = directions_of(ctx, &c, x->type);
+        diff_forward(ctx, 1, &x, &directions, 1, 1, &gradient, &d);
+    }
+    return block_of(ctx, p, d, &c, xs[across ? j : i]->type, across);
+}
+
+bool sparse_hessian(Context *ctx, const Fn *fn, int x_count, Node *const *xs, Node *const *gradients, SparseBlock *blocks)
+{
+    Node **some = NEW_ARRAY(ctx->arena, Node *, x_count + 1);
+    int *of = NEW_ARRAY(ctx->arena, int, x_count + 1), count = 0;
+    Pattern *patterns = NEW_ARRAY(ctx->arena, Pattern, x_count * x_count + 1);
+    Pattern *column = NEW_ARRAY(ctx->arena, Pattern, x_count + 1);
+    for (int k = 0; k < x_count; k++)
+        if (gradients[k])
+            some[count] = gradients[k], of[count++] = k;
+    for (int j = 0; j < x_count; j++) {
+        if (!sparsity_patterns(ctx, fn, xs[j], count, some, column))
+            return false;
+        for (int k = 0; k < count; k++)
+            patterns[of[k] * x_count + j] = column[k];
+    }
+    for (int i = 0; i < x_count; i++)
+        for (int j = i; j < x_count; j++) {
+            const Pattern *p = &patterns[i * x_count + j];
+            SparseBlock *b = &blocks[i * x_count + j];
+            if (i == j) {
+                Pattern both = symmetric(ctx, p, (int)xs[i]->type->count);
+                *b = symmetric_block(ctx, &both, xs[i], gradients[i]);
+            } else {
+                *b = mixed_block(ctx, p, xs, gradients, i, j);
+            }
+        }
+    return true;
+}
