@@ -207,41 +207,37 @@ static Node *einsum_tangent(Context *ctx, const Node *n, Node *const *tangents, 
     return sum;
 }
 
-/* ---- run-time indices: the indexed axes lead, so the batch axes wait behind them ------------------------------- */
-/* The first `a` axes move behind the next `b`. */
-static Node *rotate(Context *ctx, Node *x, int a, int b)
+/* ---- run-time indices ------------------------------------------------------------------------------------------ */
+/* Each batch axis is indexed as well, by its own places: so the array is not moved, and can change in place. */
+static Node **batch_indices(Context *ctx, const Node *x, int count, Node *const *indices, int batch)
 {
-    int perm[RANK_MAX];
-    for (int k = 0; k < x->type->rank; k++)
-        perm[k] = k < b ? a + k : k < a + b ? k - b : k;
-    return node_permute(ctx, x, perm);
+    const Type *own = indices[0]->type;
+    Node **all = NEW_ARRAY(ctx->arena, Node *, batch + count + 1);
+    int64_t sizes[RANK_MAX], ones[RANK_MAX];
+    for (int k = 0; k < batch + own->rank; k++)
+        sizes[k] = k < batch ? type_size(x->type, k) : type_size(own, k - batch);
+    const Type *shape = type_sized(ctx, ELEM_INT, batch + own->rank, sizes);
+    for (int k = 0; k < batch; k++) {
+        for (int i = 0; i < shape->rank; i++)
+            ones[i] = i == k ? sizes[k] : 1;
+        all[k] = node_expand(ctx, node_reshape(ctx, node_iota(ctx, sizes[k]), type_sized(ctx, ELEM_INT, shape->rank, ones)), shape);
+    }
+    for (int k = 0; k < count; k++)
+        all[batch + k] = node_expand(ctx, indices[k], shape);
+    return all;
 }
 
 static Node *gather(Context *ctx, Node *x, int count, Node *const *indices, int batch)
 {
-    Node *y = node_index(ctx, rotate(ctx, x, batch, count), count, indices);
-    return rotate(ctx, y, indices[0]->type->rank, batch);
+    return batch ? node_index(ctx, x, batch + count, batch_indices(ctx, x, count, indices, batch))
+                 : node_index(ctx, x, count, indices);
 }
 
-/* Each batch axis is indexed as well, by its own places: so the base is not moved, and can change in place. */
 static Node *scatter(Context *ctx, Op op, Node *base, int count, Node *const *indices, Node *source, int batch)
 {
-    const Type *rows = indices[0]->type;
-    const Type *all = type_concat(ctx, ELEM_INT, type_make(ctx, ELEM_INT, batch, base->type->dim), rows);
-    Node *places[RANK_MAX];
-    for (int k = 0; k < batch + count; k++) {
-        if (k >= batch) {
-            places[k] = node_expand(ctx, indices[k - batch], all);
-            continue;
-        }
-        int64_t sizes[RANK_MAX];
-        for (int a = 0; a < all->rank; a++)
-            sizes[a] = a == k ? type_size(all, k) : 1;
-        Node *own = node_reshape(ctx, node_iota(ctx, type_size(all, k)), type_sized(ctx, ELEM_INT, all->rank, sizes));
-        places[k] = node_expand(ctx, own, all);
-    }
-    return op == OP_index_add ? node_index_add(ctx, base, batch + count, places, source)
-                              : node_index_set(ctx, base, batch + count, places, source);
+    Node *const *all = batch ? batch_indices(ctx, base, count, indices, batch) : indices;
+    return op == OP_index_add ? node_index_add(ctx, base, batch + count, all, source)
+                              : node_index_set(ctx, base, batch + count, all, source);
 }
 
 static Node *batch_zero(Context *ctx, const Node *like, int batch, const Type *shape)
