@@ -44,20 +44,20 @@ void chain_sparse(const double *ADC_RESTRICT x,       /* [8] */
         const double x_at = x[i + 1];
         const double x_at2 = x[i];
         const double x_at3 = x[i + 2];
-        r[i] = x_at * x_at - x_at2 * x_at3;
+        r[i] = (x_at * x_at) - (x_at2 * x_at3);
         const int32_t table1_at = adc_table1[i + 1];
         const double t = 2.0 * x_at;
         const int32_t table1_at2 = adc_table1[i];
         const int32_t table1_at3 = adc_table1[i + 2];
-        tape[3 * i] = (double)(0 == table1_at) * t - ((double)(0 == table1_at2) * x_at3 + (double)(0 ==
-                table1_at3) * x_at2);
-        tape[3 * i + 1] = (double)(1 == table1_at) * t - ((double)(1 == table1_at2) * x_at3 + (double)(1 ==
-                table1_at3) * x_at2);
-        tape[3 * i + 2] = (double)(2 == table1_at) * t - ((double)(2 == table1_at2) * x_at3 + (double)(2 ==
-                table1_at3) * x_at2);
+        tape[3 * i] = (((0 == table1_at) ? 1.0 : 0.0) * t) - ((((0 == table1_at2) ? 1.0 : 0.0) * x_at3) + (((0
+                == table1_at3) ? 1.0 : 0.0) * x_at2));
+        tape[(3 * i) + 1] = (((1 == table1_at) ? 1.0 : 0.0) * t) - ((((1 == table1_at2) ? 1.0 : 0.0) * x_at3)
+                + (((1 == table1_at3) ? 1.0 : 0.0) * x_at2));
+        tape[(3 * i) + 2] = (((2 == table1_at) ? 1.0 : 0.0) * t) - ((((2 == table1_at2) ? 1.0 : 0.0) * x_at3)
+                + (((2 == table1_at3) ? 1.0 : 0.0) * x_at2));
     }
 
     for (int j = 0; j < 18; ++j) {
-        r_x_jacobian[j] = tape[adc_table2[j] + 3 * adc_table3[j]];
+        r_x_jacobian[j] = tape[adc_table2[j] + (3 * adc_table3[j])];
     }
 }
