@@ -12,8 +12,7 @@ same() {
 }
 "$adc" "$@" --emit=ir "$file" >"$once" 2>"$once.err"
 status=$?
-if grep -q 'not built yet' "$once.err"; then echo "0 passed, 0 failed"
-elif [ $status = 0 ] && "$adc" "$@" --emit=ir "$once" >"$twice" 2>"$once.err" && same; then
+if [ $status = 0 ] && "$adc" "$@" --emit=ir "$once" >"$twice" 2>"$once.err" && same; then
     echo "1 passed, 0 failed"
 else
     echo "$file: the printed graph is not the same when it is compiled again"

@@ -13,10 +13,8 @@ static const Builtin *const tables[] = {
     load_builtins,
 };
 
-/* In the language, and refused with a message until they are there. */
-static const char *const not_built[] = {
-    "split",
-};
+/* Transforms of functions that have no form for values. */
+static const char *const export_only[] = { "split", "vjp" };
 
 static const Builtin *find_builtin(Str name)
 {
@@ -34,10 +32,10 @@ static int find_op(Str name)
     return op >= 0 && op_info[op].class == CLASS_ELEMENTWISE && (!op_info[op].infix || op == OP_pow) ? op : -1;
 }
 
-static bool is_not_built(Str name)
+static bool is_export_only(Str name)
 {
-    for (size_t k = 0; k < sizeof not_built / sizeof *not_built; k++)
-        if (strcmp(not_built[k], name) == 0)
+    for (size_t k = 0; k < sizeof export_only / sizeof *export_only; k++)
+        if (strcmp(export_only[k], name) == 0)
             return true;
     return false;
 }
@@ -51,7 +49,7 @@ static Function *find_prelude(Context *ctx, Str name, bool inside)
 bool is_builtin(Context *ctx, Str name)
 {
     const Builtin *b = find_builtin(name);
-    return (b && !b->is_internal) || is_derivative_form(name) || find_op(name) >= 0 || is_not_built(name)
+    return (b && !b->is_internal) || is_derivative_form(name) || find_op(name) >= 0 || is_export_only(name)
         || find_prelude(ctx, name, false);
 }
 
@@ -339,8 +337,8 @@ static Value call_prelude_function(Frame *frame, const Expr *e, Function *f, int
 static Value unknown_function(Frame *frame, const Expr *e)
 {
     const Name *callee = &e->call.callee;
-    if (is_not_built(callee->text))
-        fail(frame, callee->span, "'%s' is not built yet", callee->text);
+    if (is_export_only(callee->text))
+        fail(frame, callee->span, "'%s' is a transform of functions: it stands in an export", callee->text);
     else if (frame_find(frame, callee->text) || map_get(frame->env->constants, callee->text))
         fail(frame, callee->span, "'%s' is a value, not a function%s", callee->text,
              suggest_function(frame, callee->text));

@@ -182,7 +182,7 @@ struct Call {
     Value options[OPTION_LIMIT];                            /* in the order of builtin->options */
 };
 
-bool is_builtin(Context *, Str name);                       /* also those that are not built yet */
+bool is_builtin(Context *, Str name);                       /* also transforms that only exports have */
 Value elaborate_call(Frame *, const Expr *);
 const Value *call_option(const Call *, const char *name);   /* NULL: not given */
 bool call_integer(Call *, const char *option, int64_t otherwise, int64_t *);
