@@ -78,5 +78,19 @@ done
 for export in ba ba_jacobian; do
     same "$examples/adbench/ba.ad" "$export" "-D n=20 -D m=30 -D p=40" "-D n=2000 -D m=30000 -D p=100000"
 done
+# work OPTION...: the bytes of workspace that the gradients of all functions of rows.ad need
+work() {
+    "$adc" --stats --json "$@" "$scratch/rows.ad" | tr ',' '\n' | sed -n 's/.*"work_bytes": *//p' |
+        awk '{ s += $1 } END { print s }'
+}
+
+# What is kept of a trip does not grow with the arrays that a loop carries.
+sed '/^fn tables/,$d' "$(dirname "$0")/programs/tables-are-read-by-row.ad" >"$scratch/rows.ad"
+few=$(work -D n=100) many=$(work -D n=1000)
+if [ "${few:-0}" -gt 0 ] && [ "$many" -le $((11 * few)) ]; then passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+    echo "the workspace for 1000 trips is $many bytes, and for 100 trips $few"
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

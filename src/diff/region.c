@@ -83,7 +83,9 @@ const Type *body_batched(const Body *b, const Node *seed, const Type *t)
 Node *body_param_like(Body *b, const Node *n, const Node *seed, const char *suffix)
 {
     Str name = n->origin.name ? str_format(b->ctx, "%s%s", n->origin.name, suffix) : NULL;
-    return node_param(b->ctx, name, body_batched(b, seed, n->type), n->origin.span);
+    Node *param = node_param(b->ctx, name, body_batched(b, seed, n->type), n->origin.span);
+    node_mark_carried(b->ctx, param);
+    return param;
 }
 
 void body_loop(const Body *b, int carry_count, Node *const *inits, Node *const *carries, int result_count,

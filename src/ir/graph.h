@@ -11,6 +11,7 @@ struct Graph {
     Vec(const Dim *) dims;
     Origin origin;
     Map *captures;                                          /* outer value -> the param that stands for it in bodies (region.c) */
+    Map *carried;                                           /* params that are carries of loops (region.c) */
     Map *bodies;                                            /* of regions, interned: hash -> BodyList */
     Vec(ScalarFn *) scalar_fns;                             /* declared functions of scalars (call.c) */
     Vec(AdjointRecord) inner; Vec(KeepNote) kept;           /* for --explain, of the function that is differentiated */

@@ -244,6 +244,7 @@ typedef struct LoopParts {
     Node *const *results;
     const NodeSet *body;                                    /* NULL: all nodes from the index on */
 } LoopParts;
+void node_mark_carried(Context *, Node *param);             /* it will be a carry, before the regions that read it are made */
 /* Values: the last carries, the stacks, and of a while the trips taken. */
 void node_loop(Context *, const LoopParts *, Node **values);
 

@@ -16,6 +16,7 @@ typedef struct {
     const RegionParts *parts;
     BodyWalk walk;
     bool *reads, *inside;                                   /* by place: depends on an own param; belongs to the body */
+    Node **rows;                                            /* by place: what an index reads from, with fewer indices; or NULL */
     NodeList captures, params;                              /* outer values, and what stands for them */
 } Closing;
 
@@ -80,6 +81,68 @@ static bool add_anchors(Closing *c, Anchors *anchors)
     return anchors->count > before;
 }
 
+/* ---- parts of carried arrays ------------------------------------------------------------------------------------- */
+enum { ROW_ALWAYS = 16 };                                   /* elements that are captured whatever the region reads of them */
+
+void node_mark_carried(Context *ctx, Node *param)
+{
+    Graph *g = graph_of(ctx);
+    if (!g->carried)
+        g->carried = map_new(ctx->arena);
+    map_put(g->carried, param, param);
+}
+
+static bool is_carried(Context *ctx, const Node *x)
+{
+    Map *carried = graph_of(ctx)->carried;
+    while (x->op == OP_index_set || x->op == OP_index_add)
+        x = x->operands[0];
+    return x->op == OP_param && carried && map_get(carried, x);
+}
+
+/* How many leading indices of an array that an outer loop carries are the same all the time. */
+static int fixed_indices(const Closing *c, const Node *n, const Anchors *anchors)
+{
+    const Node *x = n->op == OP_index ? n->operands[0] : NULL;
+    if (!x || has_flag(c, c->inside, x) || anchors_have(anchors, x) || !is_carried(c->ctx, x))
+        return 0;
+    int64_t elements = x->type->count, most = c->parts->op == OP_branch ? ROW_ALWAYS : c->parts->attr[0];
+    int count = 0;
+    while (count + 1 < n->operand_count && node_is_scalar(n->operands[count + 1])
+           && !has_flag(c, c->inside, n->operands[count + 1]))
+        elements /= type_size(x->type, count++);
+    return elements <= (most > ROW_ALWAYS ? most : ROW_ALWAYS) ? count : 0;
+}
+
+/* A region captures the row that it reads of a carried array and not the array, which would be kept for every trip of the loop
+ * that carries it when this is differentiated. */
+static void find_rows(Closing *c, const Anchors *anchors, NodeSet *recording)
+{
+    NodeSet *none = graph_record(c->ctx, recording);
+    c->rows = NEW_ARRAY(c->ctx->scratch, Node *, c->walk.nodes.count + 1);
+    for (int k = 0; k < c->walk.nodes.count; k++) {
+        Node *n = c->walk.nodes.at[k];
+        int count = c->inside[k] ? fixed_indices(c, n, anchors) : 0;
+        if (count && count + 1 == n->operand_count)
+            c->inside[k] = false;
+        else if (count)
+            c->rows[k] = node_index(c->ctx, n->operands[0], count, n->operands + 1);
+    }
+    graph_record(c->ctx, none);
+}
+
+/* The operands that a node has inside. */
+static Node *row_of(const Closing *c, const Node *n) { return c->rows[walk_place(&c->walk, n)]; }
+static int fixed_count(const Closing *c, const Node *n)
+{
+    return row_of(c, n) ? n->operands[0]->type->rank - row_of(c, n)->type->rank : 0;
+}
+static int inner_count(const Closing *c, const Node *n) { return n->operand_count - fixed_count(c, n); }
+static Node *inner_operand(const Closing *c, const Node *n, int k)
+{
+    return k == 0 && row_of(c, n) ? row_of(c, n) : n->operands[k + (k ? fixed_count(c, n) : 0)];
+}
+
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
 static Node *capture_param(Closing *c, Node *outer)
 {
@@ -118,11 +181,11 @@ static void find_captures(Closing *c, Node *const *roots, int root_count)
         while (stack.count) {
             Visit *top = &stack.at[stack.count - 1];
             map_put(visited, top->node, c);
-            if (top->next == top->node->operand_count) {
+            if (top->next == inner_count(c, top->node)) {
                 stack.count--;
                 continue;
             }
-            Node *x = top->node->operands[top->next++];
+            Node *x = inner_operand(c, top->node, top->next++);
             capture(c, seen, x);
             if (has_flag(c, c->inside, x) && !map_get(visited, x))
                 vec_push(scratch, &stack, ((Visit){ x, 0 }));
@@ -131,19 +194,22 @@ static void find_captures(Closing *c, Node *const *roots, int root_count)
 }
 
 /* ---- the bodies -------------------------------------------------------------------------------------------------- */
-static Node *closed_node(Closing *c, Node *n, Node **new_of)
+static Node *closed_node(Closing *c, Node *n, const Map *params, Node **new_of)
 {
-    Node **operands = NEW_ARRAY(c->ctx->scratch, Node *, n->operand_count);
-    bool changed = false;
-    for (int i = 0; i < n->operand_count; i++) {
-        int place = walk_place(&c->walk, n->operands[i]);
-        operands[i] = place < 0 ? n->operands[i] : new_of[place];
+    int count = inner_count(c, n);
+    Node **operands = NEW_ARRAY(c->ctx->scratch, Node *, count + 1), *row = row_of(c, n);
+    bool changed = row != NULL;
+    for (int i = 0; i < count; i++) {
+        Node *x = inner_operand(c, n, i), *param = map_get(params, x);
+        int place = walk_place(&c->walk, x);
+        operands[i] = param ? param : place < 0 ? x : new_of[place];
         changed |= operands[i] != n->operands[i];
     }
     if (!changed)
         return n;
     graph_set_origin(c->ctx, (Origin){ .span = n->origin.span, .role = n->origin.role, .of = n->origin.of });
-    Node *made = n->op == OP_bind ? node_bind(c->ctx, operands[0], n->origin.name) : node_rebuild(c->ctx, n, operands);
+    Node *made = row ? node_index(c->ctx, operands[0], count - 1, operands + 1)
+               : n->op == OP_bind ? node_bind(c->ctx, operands[0], n->origin.name) : node_rebuild(c->ctx, n, operands);
     if (n->origin.name)
         node_set_name(made, n->origin.name);
     return made;
@@ -160,7 +226,7 @@ static void close_roots(Closing *c, Node **roots, int root_count)
         map_put(params, c->captures.at[k], c->params.at[k]);
     for (int k = 0; k < c->walk.nodes.count; k++) {
         Node *n = c->walk.nodes.at[k], *param = map_get(params, n);
-        new_of[k] = param ? param : c->inside[k] ? closed_node(c, n, new_of) : n;
+        new_of[k] = param ? param : c->inside[k] ? closed_node(c, n, params, new_of) : n;
     }
     for (int k = 0; k < root_count; k++)
         roots[k] = new_of[walk_place(&c->walk, roots[k])];
@@ -229,6 +295,7 @@ Node *region_close(Context *ctx, const RegionParts *p)
     do
         mark_inside(&c, roots, root_count, &anchors);
     while (add_anchors(&c, &anchors));
+    find_rows(&c, &anchors, recording);
     find_captures(&c, roots, root_count);
     close_roots(&c, roots, root_count);
     arena_release(ctx->scratch, mark);
