@@ -12,7 +12,12 @@
 
 #include "diff/nest.h"
 
-enum { LEVELS_MOST = 5 };                                   /* of blocks: 6 runs forward instead of one */
+enum {
+    LEVELS_MOST = 5,                                        /* of blocks: 6 runs forward instead of one */
+    TRIALS_MOST = 120,                                      /* each compiles the export */
+    TRIPS_LEAST = 8,                                        /* of a loop that is worth blocks */
+    VAIN_MOST = 2                                           /* tries of a loop that freed nothing */
+};
 
 typedef struct Trial { LoopPlan *plans; int64_t bytes; double operations; } Trial;
 
@@ -23,6 +28,7 @@ typedef struct Search {
     NodeList loops;
     int64_t budget;
     int *ratio, found;                                      /* per loop: see try_levels */
+    int *vain, trials;                                      /* per loop; of all */
     Trial best, smallest;                                   /* the best has no plans while none fits */
     const Program *program;                                 /* of the last trial */
 } Search;
@@ -58,6 +64,7 @@ static bool measure(Search *s, Trial *trial)
 {
     Fn *fns[2];
     int count = s->spec->pair ? 2 : 1;
+    s->trials++;
     set_plans(s, trial->plans);
     for (int k = 0; k < count; k++) {
         fns[k] = pass_run(s->ctx, s->module, count == 2 ? s->spec->pair->spec[k] : s->spec, NULL);
@@ -146,10 +153,12 @@ static bool try_loop(Search *s, const Trial *now, int which, Trial *best)
     const LoopPlan *old = &now->plans[which];
     Trial here = {.plans = NULL};
     if (!old->state_only && !try_levels(s, now, which, old->levels, true, &here)) return false;
-    for (int more = 1; more <= 2 && (more == 1 || !here.plans) && old->levels + more <= LEVELS_MOST; more++)
+    int levels = s->loops.at[which]->attr[0] < TRIPS_LEAST ? 0 : LEVELS_MOST;
+    for (int more = 1; more <= 2 && (more == 1 || !here.plans) && old->levels + more <= levels; more++)
         for (int state = 0; state < 2; state++)
             if (!try_levels(s, now, which, old->levels + more, state, &here)) return false;
     if (here.plans && improves(now, &here, best)) *best = here;
+    if (!here.plans) s->vain[which]++;
     return true;
 }
 
@@ -160,8 +169,8 @@ static bool search(Search *s)
     if (!measure(s, &now)) return false;
     while (!s->best.plans || is_quicker(&now, &s->best)) {
         Trial best = {.plans = NULL};
-        for (int k = 0; k < s->loops.count; k++)
-            if (!s->loops.at[k]->attr[2] && !try_loop(s, &now, k, &best)) return false;
+        for (int k = 0; k < s->loops.count && s->trials < TRIALS_MOST; k++)
+            if (!s->loops.at[k]->attr[2] && s->vain[k] < VAIN_MOST && !try_loop(s, &now, k, &best)) return false;
         if (!best.plans) break;
         now = best;
     }
@@ -187,11 +196,13 @@ static void put_plan(Context *ctx, const LoopPlan *plan, Text *text)
 {
     const char *place = describe_place(ctx, plan->loop->origin.span);
     Str index = plan->loop->body[0]->params.at[0].name;
-    text_printf(text, "the loop over %s%s%s%s keeps its state", index ? index : "its index", *place ? " (" : "", place, *place ? ")" : "");
+    text_printf(text, "the loop over %s%s%s%s keeps its state", index ? index : "its index", *place ? " (" : "", place,
+                *place ? ")" : "");
     for (int k = 0; k < plan->levels; k++)
         text_printf(text, "%s every %" PRId64 " trips", k ? ", and within these" : "", plan->blocks[k]);
-    if (plan->state_only)
-        text_printf(text, "%s; what else a trip needs is computed again", plan->levels ? ", and within these in every trip" : " in every trip");
+    if (!plan->state_only) return;
+    text_put(text, plan->levels ? ", and within these in every trip" : " in every trip");
+    text_put(text, "; what else a trip needs is computed again");
 }
 
 Str budget_text(Context *ctx, const ExportSpec *spec, const char *before)
@@ -216,6 +227,7 @@ static bool plan_export(Context *ctx, Module *module, ExportSpec *spec)
     if (!source) return false;
     nest_loops(ctx, source, &s.loops);
     s.ratio = NEW_ARRAY(ctx->arena, int, s.loops.count + 1);
+    s.vain = NEW_ARRAY(ctx->arena, int, s.loops.count + 1);
     if (!search(&s)) return false;
     if (!s.best.plans) {
         refuse(&s);

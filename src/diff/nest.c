@@ -70,7 +70,8 @@ static void innermost_loop(const Nest *n, Node *offset, Node *trips, int64_t mos
     graph_substitute(ctx, roots, n->count, replacement, n->made, &set);
     Node *condition = n->condition ? condition_at(n, trip, n->carry, &set) : NULL;
     graph_record(ctx, before);
-    LoopParts p = { .trips = condition ? NULL : trips, .condition = condition, .max_trips = most, .checkpoint = n->plan->state_only, .index = step,
+    LoopParts p = { .trips = condition ? NULL : trips, .condition = condition, .max_trips = most,
+                    .checkpoint = n->plan->state_only, .index = step,
                     .carry_count = n->carries, .inits = inits, .carries = n->carry, .result_count = n->count,
                     .results = roots, .body = &set };
     node_loop(ctx, &p, values);

@@ -80,7 +80,8 @@ static void choose(Split *s, const Fn *forward)
     find_needed(s);
     const Node *stuck = values_choose(s->ctx, &s->nodes, s->values);
     if (stuck)
-        error_at(s->ctx, stuck->origin.span, "in float, the tape of a split can not hold this int, which the backward part needs");
+        error_at(s->ctx, stuck->origin.span,
+                 "in float, the tape of a split can not hold this int, which the second function needs");
     for (int k = 0; k < s->nodes.count; k++)
         if (s->values[k].saved)
             vec_push(s->ctx->arena, &s->saved, s->nodes.at[k]);
