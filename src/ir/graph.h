@@ -33,6 +33,8 @@ Node *node_make(Context *, Op, const Type *, int count, Node *const *operands, i
 typedef Node *(*NodeNow)(const void *user, const Node *old);
 void fn_rewrite_records(Context *, const Fn *old, Fn *fn, NodeNow, const void *user);
 
+void region_leave_out(Context *, Map *open, Node *param);   /* region.c: its param is 0 where a body is opened */
+
 /* region.c.  Closes bodies over the params `own`: what they read besides becomes captures, which follow the `leading` operands.
  * whole: the nodes of the set are inside even when they read no own param. */
 typedef struct RegionParts {

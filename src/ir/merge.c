@@ -236,8 +236,21 @@ static Node **operands_now(const Tidy *t, const Node *n)
     return operands;
 }
 
+/* The carries that some member keeps. */
+static Map *carried_in(Tidy *t, Group *g)
+{
+    Map *carried = map_new(t->ctx->arena);
+    for (int m = 0; m < g->members.count; m++) {
+        const Node *n = g->members.at[m];
+        for (int k = 1; k < region_own_count(n); k++)
+            if (keep_of(t, n)[k - 1])
+                map_put(carried, n->body[0]->params.at[k].node, g);
+    }
+    return carried;
+}
+
 /* The member's kept values over the new operands; the others are NULL. */
-static Node **open_member(Tidy *t, const Node *n, Node *const *operands, NodeSet *set)
+static Node **open_member(Tidy *t, const Node *n, Node *const *operands, const Map *carried, NodeSet *set)
 {
     Context *ctx = t->ctx;
     const Fn *body = n->body[0];
@@ -247,9 +260,14 @@ static Node **open_member(Tidy *t, const Node *n, Node *const *operands, NodeSet
     Node **roots = NEW_ARRAY(ctx->arena, Node *, body->results.count + 1);
     int *place = NEW_ARRAY(ctx->arena, int, body->results.count + 1);
     Node **values = NEW_ARRAY(ctx->arena, Node *, body->results.count + 1);
+    for (int k = 1; k < own; k++)
+        if (!map_get(carried, body->params.at[k].node))
+            region_leave_out(ctx, open, body->params.at[k].node);
     for (int k = own; k < body->params.count; k++)
         if (operands[leading + k - own])
             map_put(open, body->params.at[k].node, operands[leading + k - own]);
+        else
+            region_leave_out(ctx, open, body->params.at[k].node);
     for (int k = 0; k < body->results.count; k++)
         if (k < first || keep[k - first]) {
             place[count] = k;
@@ -338,9 +356,10 @@ static void rebuild_group(Tidy *t, Group *g)
     Parts p = { 0 };
     Nodes taken = { 0 };
     Node ***opened = NEW_ARRAY(ctx->arena, Node **, g->members.count);
+    const Map *carried = carried_in(t, g);
     graph_set_origin(ctx, g->members.at[0]->origin);
     for (int k = 0; g->members.count > 1 && k < g->members.count; k++) {
-        Node *n = g->members.at[k], **operands = operands_now(t, n), **values = open_member(t, n, operands, &set);
+        Node *n = g->members.at[k], **operands = operands_now(t, n), **values = open_member(t, n, operands, carried, &set);
         if (!add_member(t, &p, n, operands, values)) {
             rebuild_alone(t, n);
             continue;

@@ -435,6 +435,12 @@ static void branch_again(Context *ctx, Node *condition, int count, Node *const *
             values[k] = made[at++];
 }
 
+/* What no kept value depends on may still be given to regions inside, which are narrowed later: there it is 0. */
+void region_leave_out(Context *ctx, Map *open, Node *param)
+{
+    map_put(open, param, node_fill(ctx, param->type, 0));
+}
+
 /* The bodies' results over the region's operands; those that are not kept stay as they are. */
 static void open_roots(Context *ctx, const Node *region, const Fn *const *body, Node *const *operands, const bool *keep,
                        Node **roots, NodeSet *set)
@@ -445,9 +451,14 @@ static void open_roots(Context *ctx, const Node *region, const Fn *const *body, 
     Node **asked = NEW_ARRAY(ctx->arena, Node *, most + 1);
     int *place = NEW_ARRAY(ctx->arena, int, most + 1);
     for (int b = 0; b < 2 && body[b]; b++) {
+        for (int k = 1; keep && k < own; k++)
+            if (!keep[k - 1])
+                region_leave_out(ctx, open, body[b]->params.at[k].node);
         for (int k = own; k < body[b]->params.count; k++)
             if (operands[leading + k - own])
                 map_put(open, body[b]->params.at[k].node, operands[leading + k - own]);
+            else
+                region_leave_out(ctx, open, body[b]->params.at[k].node);
         for (int k = 0; k < body[b]->results.count; k++) {
             roots[count] = body[b]->results.at[k].node;
             if (k < first || !keep || keep[k - first]) {
