@@ -72,17 +72,17 @@ static void live_stmt(Sweep *s, const Stmt *stmt)
         live_body(s, stmt->region->body[side]);
 }
 
+/* Last statement first: what a variable is needed for comes after it, so that one round does for straight code. */
 static void live_block(Sweep *s, const Block *block)
 {
-    for (int k = 0; k < block->list.count; k++) {
-        Stmt *stmt = block->list.at[k];
-        live_stmt(s, stmt);
-        if (stmt->kind == STMT_LET)
-            s->let[stmt->value->id] = stmt;
-    }
     for (int k = 0; k < block->list.count; k++)
         if (block->list.at[k]->kind == STMT_LET)
-            s->let[block->list.at[k]->value->id] = NULL;
+            s->let[block->list.at[k]->value->id] = block->list.at[k];
+    for (int k = block->list.count - 1; k >= 0; k--) {
+        if (block->list.at[k]->kind == STMT_LET)
+            s->let[block->list.at[k]->value->id] = NULL;    /* in force from here on */
+        live_stmt(s, block->list.at[k]);
+    }
 }
 
 static void drop_dead(Block *block)
