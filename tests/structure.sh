@@ -2,7 +2,8 @@
 # The structure: no circle among the folders' includes, and an elementwise op is one row of the table.
 #   tests/structure.sh SCRATCH
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd) scratch=$1
+here=$(cd "$(dirname "$0")/.." && pwd) scratch=$1/structure
+mkdir -p "$scratch"
 passed=0 failed=0
 verdict() {                                     # verdict STATUS WHAT
     if [ "$1" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "structure: $2"; fi
