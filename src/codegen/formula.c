@@ -478,8 +478,29 @@ const Formula *formula_binary(Lowering *lower, FormulaKind kind, const Formula *
     return formula_intern(lower, &(Formula){ .kind = kind, .elem = elem, .arg_count = 2, .arg = { x, w } });
 }
 
+/* The arithmetic f where a condition is known, which is asked again inside. */
+static const Formula *given(Lowering *lower, const Formula *f, const Formula *condition, bool truth, int depth)
+{
+    if (depth == 0 || f->elem != ELEM_REAL)
+        return f;
+    if (f->kind == FORMULA_SELECT && f->arg[0] == condition)
+        return given(lower, f->arg[truth ? 1 : 2], condition, truth, depth - 1);
+    if (f->kind != FORMULA_NEG && f->kind != FORMULA_ADD && f->kind != FORMULA_SUB && f->kind != FORMULA_MUL
+        && f->kind != FORMULA_DIV)
+        return f;
+    const Formula *args[2];
+    for (int k = 0; k < f->arg_count; k++)
+        args[k] = given(lower, f->arg[k], condition, truth, depth - 1);
+    return formula_rebuild(lower, f, args);
+}
+
 const Formula *formula_select(Lowering *lower, const Formula *condition, const Formula *yes, const Formula *no)
 {
+    enum { LOOK = 6 };
+    if (!is_number(condition) && !is_index_condition(condition)) {
+        yes = given(lower, yes, condition, true, LOOK);
+        no = given(lower, no, condition, false, LOOK);
+    }
     if (is_number(condition))
         return condition->integer ? yes : no;
     if (yes == no)
