@@ -177,25 +177,46 @@ static void want_plain(Lowering *lower, const Node *x)
     info_of(lower, x)->wants_buffer = true;
 }
 
-/* The array that n is one piece of, in memory: behind reshapes and slices of whole rows.  *offset: where it begins. */
-const Node *decide_whole(const Node *n, int64_t *offset)
+/* A row of an array that is chosen when the program runs. */
+static bool is_row(const Node *n)
 {
-    *offset = 0;
-    for (; n->op == OP_reshape || n->op == OP_slice; n = n->operands[0]) {
-        const Type *t = n->operands[0]->type;
-        int64_t stride = 1, first = 0;
-        bool whole = true;                                  /* all axes from here on */
-        for (int k = t->rank - 1; n->op == OP_slice && k >= 0; k--) {
-            int64_t count = type_size(n->type, k);
-            if (count > 1 && (n->attr[t->rank + k] != 1 || !whole))
-                return n;
-            whole &= count == type_size(t, k);
-            first += n->attr[k] * stride;
-            stride *= type_size(t, k);
-        }
-        *offset += first;
+    bool row = n->op == OP_index && n->type->count > SMALL_COUNT;
+    for (int k = 1; row && k < n->operand_count; k++)
+        row = n->operands[k]->type->rank == 0;
+    return row;
+}
+
+/* Is a slice one piece, in memory, of what it is of?  *first: where that begins. */
+static bool is_piece(const Node *n, int64_t *first)
+{
+    const Type *t = n->operands[0]->type;
+    int64_t stride = 1;
+    bool whole = true;                                      /* all axes from here on */
+    *first = 0;
+    for (int k = t->rank - 1; k >= 0; k--) {
+        int64_t count = type_size(n->type, k);
+        if (count > 1 && (n->attr[t->rank + k] != 1 || !whole))
+            return false;
+        whole &= count == type_size(t, k);
+        *first += n->attr[k] * stride;
+        stride *= type_size(t, k);
     }
-    return n;
+    return true;
+}
+
+Piece decide_piece(const Lowering *lower, const Node *n)
+{
+    Piece p = { n, NULL, 0 };
+    for (;;) {
+        int64_t first = 0;
+        n = p.whole;
+        bool row = !p.row && is_row(n), piece = row || n->op == OP_reshape || (n->op == OP_slice && is_piece(n, &first));
+        if (!piece || info_of(lower, n)->mode != MODE_INLINE)
+            return p;
+        p.row = row ? n : p.row;
+        p.offset += first;
+        p.whole = n->operands[0];
+    }
 }
 
 /* Small tensors may go into a body element by element; others are read there at any index. */
@@ -207,8 +228,7 @@ static void decide_region(Lowering *lower, const Node *n)
         if (x->node->type->count <= SMALL_COUNT)
             continue;
         x->only_elements = false;
-        int64_t offset;
-        NodeInfo *whole = info_of(lower, decide_whole(x->node, &offset));
+        NodeInfo *whole = info_of(lower, decide_piece(lower, x->node).whole);
         if (k >= region_leading_count(n))
             whole->wants_buffer = true;
         whole->only_elements &= whole == x;

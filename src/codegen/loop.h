@@ -340,7 +340,10 @@ int einsum_sizes(const Node *, int64_t *sizes);             /* size per label; r
 int64_t einsum_stride(const Node *, int operand, int label);
 const int64_t *einsum_labels(const Node *, int operand);    /* operand_count: the result's */
 
-const Node *decide_whole(const Node *, int64_t *offset);
+/* The array that a node is one piece of, in memory, behind reshapes, slices of whole rows and a row that is chosen when the
+ * program runs (NULL: none), as far as these are or may be inlined.  offset: where it begins, beside that. */
+typedef struct Piece { const Node *whole, *row; int64_t offset; } Piece;
+Piece decide_piece(const Lowering *, const Node *);
 bool decide_is_pointwise(const Node *);                     /* one element at a time, without a loop */
 const Node *decide_operand(const Lowering *, const Node *, int k);      /* the node that is read for it */
 

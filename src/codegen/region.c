@@ -154,14 +154,29 @@ static void touch(Lowering *outer, Region *region, Buffer *b, bool writes)
         vec_push(outer->arena, &region->writes, b);
 }
 
-/* The buffer that holds a tensor of the lowering around; made if need be. */
-static Buffer *buffer_of(Lowering *outer, const Node *x, int64_t *offset)
+/* Where a piece of an array begins. */
+static const Formula *begin_of(Lowering *outer, const Piece *p)
 {
-    const Node *whole = decide_whole(x, offset);
-    NodeInfo *info = info_of(outer, x), *all = info_of(outer, whole);
-    if (info->mode == MODE_INLINE && all->mode == MODE_BUFFER && all->buffer && whole->op != OP_constant)
+    const Formula *index[RANK_MAX], *begin = formula_int(outer, p->offset);
+    if (!p->row)
+        return p->offset ? begin : NULL;
+    const Type *t = p->row->operands[0]->type;
+    for (int k = 0; k < t->rank; k++)
+        index[k] = k + 1 < p->row->operand_count
+                 ? formula_clamp(outer, read_flat(outer, p->row->operands[k + 1], 0), type_size(t, k) - 1) : formula_int(outer, 0);
+    return index_add(outer, index_flat(outer, t, index), begin);
+}
+
+/* The buffer that holds a tensor of the lowering around, from *begin on (NULL: 0); made if need be. */
+static Buffer *buffer_of(Lowering *outer, const Node *x, const Formula **begin)
+{
+    Piece p = decide_piece(outer, x);
+    NodeInfo *info = info_of(outer, x), *all = info_of(outer, p.whole);
+    *begin = NULL;
+    if (info->mode == MODE_INLINE && all->mode == MODE_BUFFER && all->buffer && p.whole->op != OP_constant) {
+        *begin = begin_of(outer, &p);
         return all->buffer;
-    *offset = 0;
+    }
     if (x->op == OP_result && info->buffer)                 /* also when it is read element by element */
         return info->buffer;
     if (info->mode != MODE_BUFFER || x->op == OP_constant) {
@@ -174,17 +189,17 @@ static Buffer *buffer_of(Lowering *outer, const Node *x, int64_t *offset)
 }
 
 /* Captures are prepared outside (`elements`, `buffers` by param), then bound inside. */
-typedef struct { const Formula **elements; Buffer *buffer; int64_t offset; } Outside;
+typedef struct { const Formula **elements; Buffer *buffer; const Formula *begin; } Outside;
 
 static Outside prepare_capture(Lowering *outer, Region *region, const NodeInfo *param, const Node *x)
 {
-    Outside o = { NULL, NULL, 0 };
+    Outside o = { NULL, NULL, NULL };
     NodeInfo *info = info_of(outer, x);
     if (x->type->rank == 0 || (info->mode == MODE_ELEMENTS && param->only_elements)) {
         o.elements = info->elements;
         return o;
     }
-    o.buffer = buffer_of(outer, x, &o.offset);
+    o.buffer = buffer_of(outer, x, &o.begin);
     touch(outer, region, o.buffer, false);
     return o;
 }
@@ -194,7 +209,7 @@ static void bind_capture(Body *b, int param, Outside o)
     NodeInfo *info = b->params[param];
     if (o.buffer) {
         info->mode = MODE_BUFFER;
-        info->buffer = lower_view(b->lower, o.buffer, o.offset ? formula_int(b->lower, o.offset) : NULL);
+        info->buffer = lower_view(b->lower, o.buffer, o.begin ? region_import(b->lower, o.begin) : NULL);
         return;
     }
     info->mode = MODE_ELEMENTS;

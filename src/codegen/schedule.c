@@ -171,12 +171,23 @@ static bool leads_home(const Lowering *lower, const Node *param, const Node *use
     return false;
 }
 
+/* A region that carries b reads it elsewhere as well, as a view of its memory. */
+static bool views_it(const Lowering *lower, const Node *b, const Node *region)
+{
+    int views = 0;
+    for (int k = region_leading_count(region); k < region->operand_count; k++) {
+        const Node *x = region->operands[k];
+        views += x->type->rank && decide_piece(lower, x).whole == b;
+    }
+    return views > (region->op == OP_branch);               /* a branch carries a capture */
+}
+
 static bool may_take(Schedule *s, const Node *b, const Node *user)
 {
     const NodeInfo *info = info_of(s->lower, b);
     if (info->taken_by || info->mode != MODE_BUFFER || b->op == OP_constant)
         return false;
-    if (times_used(s, b, s->lower->slot[user->id]) > 1)
+    if (times_used(s, b, s->lower->slot[user->id]) > 1 || (node_is_region(user) && views_it(s->lower, b, user)))
         return false;
     if (b->op == OP_param ? !info->owned || !leads_home(s->lower, b, user) : info->result != 0)
         return false;
