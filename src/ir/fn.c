@@ -58,6 +58,29 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Ids that are close together are sorted by a table of them. */
+static void sort_by_id(Context *ctx, NodeList *list)
+{
+    enum { SPARSE = 8 };
+    int low = list->at[0]->id, high = low, count = 0;
+    for (int k = 0; k < list->count; k++) {
+        low = list->at[k]->id < low ? list->at[k]->id : low;
+        high = list->at[k]->id > high ? list->at[k]->id : high;
+    }
+    if ((high - low) / SPARSE > list->count) {
+        qsort(list->at, (size_t)list->count, sizeof *list->at, by_id);
+        return;
+    }
+    ArenaMark mark = arena_mark(ctx->scratch);
+    Node **table = NEW_ARRAY(ctx->scratch, Node *, high - low + 1);
+    for (int k = 0; k < list->count; k++)
+        table[list->at[k]->id - low] = list->at[k];
+    for (int k = 0; k <= high - low; k++)
+        if (table[k])
+            list->at[count++] = table[k];
+    arena_release(ctx->scratch, mark);
+}
+
 void nodes_reaching(Context *ctx, Node *const *roots, int count, Arena *arena, NodeList *out)
 {
     int walk = ++graph_of(ctx)->walks;
@@ -76,8 +99,9 @@ void nodes_reaching(Context *ctx, Node *const *roots, int count, Arena *arena, N
             if (n->operands[k]->seen != walk)
                 vec_push(arena, &stack, n->operands[k]);
     }
+    arena_drop(arena, stack.at, sizeof *stack.at * (size_t)stack.capacity);
     if (!sorted)
-        qsort(out->at, (size_t)out->count, sizeof *out->at, by_id);
+        sort_by_id(ctx, out);
 }
 
 static int search_place(const NodeList *nodes, const Node *n)

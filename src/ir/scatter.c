@@ -14,7 +14,8 @@ typedef struct { Node *node; bool negative; } Term;
 typedef Vec(Term) Terms;
 typedef Vec(Node *) Links;
 
-typedef struct { Context *ctx; Map *bodies, *users; } Everywhere;      /* Fn -> its new Fn; Fn -> (node -> uses) */
+/* own: what nobody needs afterwards.  Fn -> its new Fn; Fn -> (node -> uses) */
+typedef struct { Context *ctx; Arena *own; Map *bodies, *users; } Everywhere;
 
 /* One function or body while it is rewritten. */
 typedef struct {
@@ -34,7 +35,7 @@ static Map *users_of(Everywhere *all, const Fn *fn)
     NodeList nodes = { 0 };
     if (users)
         return users;
-    map_put(all->users, fn, users = map_new(all->ctx->arena));
+    map_put(all->users, fn, users = map_new(all->own));
     ArenaMark mark = arena_mark(all->ctx->scratch);
     fn_nodes(all->ctx, fn, all->ctx->scratch, &nodes);
     for (int k = 0; k < nodes.count; k++)
@@ -174,7 +175,7 @@ static bool is_sum(const Node *n)
 static void find_terms(Level *l, Node *root, Terms *terms)
 {
     Terms stack = { 0 };
-    Arena *arena = l->all->ctx->arena;
+    Arena *arena = l->all->own;
     vec_push(arena, &stack, ((Term){ root, false }));
     while (stack.count) {
         Term t = stack.at[--stack.count];
@@ -202,7 +203,7 @@ static bool may_start(Level *l, Term t)
 static Terms start_values(Level *l, const Terms *terms)
 {
     Terms pending = { 0 };
-    Arena *arena = l->all->ctx->arena;
+    Arena *arena = l->all->own;
     for (int k = 0; k < terms->count; k++) {
         Term t = terms->at[k];
         Terms *start = NEW(arena, Terms), rest = { 0 };
@@ -232,11 +233,11 @@ static bool has_movable(Level *l, const Terms *terms)
 static void find_sums(Level *l, const Fn *fn)
 {
     NodeList nodes = { 0 };
-    Map *inner = map_new(l->all->ctx->arena);
-    fn_nodes(l->all->ctx, fn, l->all->ctx->arena, &nodes);
+    Arena *own = l->all->own;
+    Map *inner = map_new(own);
+    fn_nodes(l->all->ctx, fn, own, &nodes);
     for (int k = nodes.count - 1; k >= 0; k--) {
         Node *n = nodes.at[k];
-        Terms *terms = NEW(l->all->ctx->arena, Terms);
         if (!is_sum(n))
             continue;
         for (int i = 0; i < 2; i++)
@@ -244,6 +245,7 @@ static void find_sums(Level *l, const Fn *fn)
                 map_put(inner, n->operands[i], n);
         if (map_get(inner, n))
             continue;
+        Terms *terms = NEW(own, Terms);
         find_terms(l, n, terms);
         if (!has_movable(l, terms))
             continue;
@@ -388,11 +390,10 @@ static void rewrite_region(Context *ctx, const Node *old, Node *const *operands,
 /* ---- functions --------------------------------------------------------------------------------------------------- */
 static Fn *scatter_fn(Everywhere *all, const Fn *fn)
 {
-    Context *ctx = all->ctx;
-    Level l = { .all = all, .users = users_of(all, fn), .sums = map_new(ctx->arena), .starts = map_new(ctx->arena),
-                .now = map_new(ctx->arena) };
+    Level l = { .all = all, .users = users_of(all, fn), .sums = map_new(all->own), .starts = map_new(all->own),
+                .now = map_new(all->own) };
     find_sums(&l, fn);
-    return fn_rewrite_regions(ctx, fn, rewrite_node, rewrite_region, &l);
+    return fn_rewrite_regions(all->ctx, fn, rewrite_node, rewrite_region, &l);
 }
 
 static const Fn *new_body(Everywhere *all, const Fn *body)
@@ -405,6 +406,9 @@ static const Fn *new_body(Everywhere *all, const Fn *body)
 
 Fn *fn_scatter_sums(Context *ctx, const Fn *fn)
 {
-    Everywhere all = { .ctx = ctx, .bodies = map_new(ctx->arena), .users = map_new(ctx->arena) };
-    return scatter_fn(&all, fn);
+    Arena *own = arena_new();
+    Everywhere all = { .ctx = ctx, .own = own, .bodies = map_new(own), .users = map_new(own) };
+    Fn *result = scatter_fn(&all, fn);
+    arena_free(own);
+    return result;
 }
