@@ -1,7 +1,7 @@
 /* adc.h: what every stage shares: memory, strings, vectors, maps, source positions, messages and the options.
  *
- * There is no global mutable state: a Context travels.  Memory comes from two arenas and is never freed by the code
- * that uses it: `arena` lives as long as the compilation, `scratch` is rolled back with mark and release. */
+ * There is no global mutable state: a Context travels.  Memory comes from arenas and is never freed by the code that uses
+ * it: `arena` lives as long as the compilation, `scratch` is rolled back with mark and release. */
 #ifndef ADC_H
 #define ADC_H
 
@@ -26,6 +26,7 @@ void *arena_alloc(Arena *, size_t size);                    /* zeroed, aligned f
 void *arena_copy(Arena *, const void *data, size_t size);
 ArenaMark arena_mark(Arena *);
 void arena_release(Arena *, ArenaMark);
+void arena_drop(Arena *, void *memory, size_t size);        /* nobody needs it any more: given back at once if it is large */
 #define NEW(arena, T)           ((T *)arena_alloc((arena), sizeof(T)))
 #define NEW_ARRAY(arena, T, n)  ((T *)arena_alloc((arena), sizeof(T) * (size_t)(n)))
 
@@ -115,6 +116,7 @@ typedef struct Graph Graph;
 
 struct Context {
     Arena *arena, *scratch;
+    Arena *trees;                                           /* what was parsed, and the names in it; gone when code is generated */
     StrTable *strings;
     Options options;
     Graph *graph;                                           /* every node of the compilation (ir/ir.h) */
@@ -129,6 +131,7 @@ struct Context {
 
 Context *context_new(void);
 void context_free(Context *);
+void context_drop_trees(Context *);                         /* all functions are elaborated */
 Str str_intern(Context *, const char *text);
 Str str_intern_n(Context *, const char *text, int length);
 Str str_format(Context *, const char *format, ...) __attribute__((format(printf, 2, 3)));

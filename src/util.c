@@ -18,7 +18,7 @@ typedef struct Block {
 } Block;
 
 typedef struct Large {
-    struct Large *older;
+    struct Large *older, *newer;
     uint64_t number;                                        /* of pieces that were asked for, in order */
     max_align_t data[];
 } Large;
@@ -98,24 +98,28 @@ static size_t aligned(size_t size)
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static Large *new_large(size_t size)
+/* Puts a piece that is new, or has moved, between its neighbours. */
+static Large *link_large(Arena *arena, Large *piece)
 {
-    Large *piece = calloc(1, sizeof *piece + size);
     if (!piece)
         out_of_memory();
+    *(piece->newer ? &piece->newer->older : &arena->large) = piece;
+    if (piece->older)
+        piece->older->newer = piece;
     return piece;
 }
+
+static Large *large_of(void *memory) { return (Large *)((char *)memory - offsetof(Large, data)); }
 
 /* Memory may be used again after a release, so it is cleared when it is handed out. */
 void *arena_alloc(Arena *arena, size_t size)
 {
     size = aligned(size);
     if (size >= LARGE_PIECE) {
-        Large *piece = new_large(size);
-        piece->older = arena->large;
-        piece->number = arena->large_count++;
-        arena->large = piece;
-        return piece->data;
+        Large *piece = calloc(1, sizeof *piece + size);
+        if (piece)
+            *piece = (Large){ .older = arena->large, .number = arena->large_count++ };
+        return link_large(arena, piece)->data;
     }
     if (!arena->newest || arena->newest->size - arena->newest->used < size)
         add_block(arena, size);
@@ -131,31 +135,27 @@ void *arena_copy(Arena *arena, const void *data, size_t size)
     return size ? memcpy(copy, data, size) : copy;
 }
 
-/* The piece that is larger takes the place of the one that it is a copy of. */
-static void *large_grow(Arena *arena, void *memory, size_t old_size, size_t size)
+void arena_drop(Arena *arena, void *memory, size_t size)
 {
-    Large **at = &arena->large;
-    while ((*at)->data != memory)
-        at = &(*at)->older;
-    Large *old = *at, *larger = new_large(size);
-    larger->older = old->older;
-    larger->number = old->number;
-    memcpy(larger->data, old->data, old_size);
-    *at = larger;
-    free(old);
-    return larger->data;
+    if (aligned(size) < LARGE_PIECE)
+        return;
+    Large *piece = large_of(memory);
+    *(piece->newer ? &piece->newer->older : &arena->large) = piece->older;
+    if (piece->older)
+        piece->older->newer = piece->newer;
+    free(piece);
 }
 
-/* A larger piece with the same beginning: in place when `memory` was the last piece and its block has room. */
+/* A larger piece with the same beginning, and anything behind that: in place when `memory` was the last piece and its block
+ * has room. */
 static void *arena_grow(Arena *arena, void *memory, size_t old_size, size_t size)
 {
     Block *block = arena->newest;
     size_t old_aligned = aligned(old_size), new_aligned = aligned(size);
     if (memory && old_aligned >= LARGE_PIECE)
-        return large_grow(arena, memory, old_size, new_aligned);
+        return link_large(arena, realloc(large_of(memory), sizeof(Large) + new_aligned))->data;
     if (memory && block && new_aligned < LARGE_PIECE && (char *)memory + old_aligned == (char *)block->data + block->used
         && block->size - block->used >= new_aligned - old_aligned) {
-        memset((char *)memory + old_size, 0, new_aligned - old_size);
         block->used += new_aligned - old_aligned;
         return memory;
     }
@@ -177,6 +177,8 @@ void arena_release(Arena *arena, ArenaMark mark)
     while (arena->large && arena->large->number >= mark.large) {
         Large *piece = arena->large;
         arena->large = piece->older;
+        if (piece->older)
+            piece->older->newer = NULL;
         free(piece);
     }
 }
@@ -224,6 +226,7 @@ static void grow_strings(Arena *arena, StrTable *table)
     for (size_t k = 0; k < table->size; k++)
         if (table->slots[k].text)
             *find_entry(&larger, table->slots[k].hash, table->slots[k].text, table->slots[k].length) = table->slots[k];
+    arena_drop(arena, table->slots, sizeof *table->slots * table->size);
     *table = larger;
 }
 
@@ -385,6 +388,7 @@ static int *find_slot(const Map *map, const void *key)
 
 static void grow_map(Map *map)
 {
+    arena_drop(map->arena, map->slots, sizeof *map->slots * map->size);
     map->size = map->size ? 2 * map->size : 16;
     map->slots = NEW_ARRAY(map->arena, int, map->size);
     for (int k = 0; k < map->pairs.count; k++)
@@ -496,6 +500,7 @@ Context *context_new(void)
     Context *ctx = NEW(arena, Context);
     ctx->arena = arena;
     ctx->scratch = arena_new();
+    ctx->trees = arena_new();
     ctx->strings = NEW(arena, StrTable);
     ctx->options.level = 2;
     ctx->options.stack_limit = 1024;
@@ -504,10 +509,17 @@ Context *context_new(void)
     return ctx;
 }
 
+void context_drop_trees(Context *ctx)
+{
+    arena_free(ctx->trees);
+    ctx->trees = NULL;
+}
+
 void context_free(Context *ctx)
 {
     if (!ctx)
         return;
+    context_drop_trees(ctx);
     arena_free(ctx->scratch);
     arena_free(ctx->arena);                                 /* the context itself is in it */
 }

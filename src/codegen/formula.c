@@ -42,6 +42,8 @@ static void table_grow(Lowering *lower)
 {
     const Formula **old = lower->table;
     size_t old_size = lower->table_size;
+    if (!old_size && lower->formula_count)
+        internal_error(lower->ctx, "a formula is made after the last one");
     lower->table_size = old_size ? old_size * 2 : 1024;
     lower->table = NEW_ARRAY(lower->own, const Formula *, lower->table_size);
     for (size_t k = 0; k < old_size; k++) {
@@ -52,6 +54,7 @@ static void table_grow(Lowering *lower)
             at = (at + 1) & (lower->table_size - 1);
         lower->table[at] = old[k];
     }
+    arena_drop(lower->own, old, sizeof *old * old_size);
 }
 
 /* ---- what a formula depends on --------------------------------------------------------------------------------- */
@@ -268,9 +271,21 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
     return f;
 }
 
+void formula_seal(Lowering *lower)
+{
+    arena_drop(lower->own, lower->table, sizeof *lower->table * lower->table_size);
+    arena_drop(lower->own, lower->mark, sizeof *lower->mark * (size_t)lower->mark_size);
+    rewriter_drop(lower);
+    lower->table = NULL;
+    lower->mark = NULL;
+    lower->table_size = 0;
+    lower->mark_size = 0;
+}
+
 void formula_epoch(Lowering *lower)
 {
     if (lower->mark_size < lower->formula_count) {
+        arena_drop(lower->own, lower->mark, sizeof *lower->mark * (size_t)lower->mark_size);
         lower->mark_size = 2 * lower->formula_count;
         lower->mark = NEW_ARRAY(lower->own, int, lower->mark_size);
         lower->epoch = 0;

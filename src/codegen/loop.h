@@ -256,6 +256,7 @@ struct Lowering {
     Context *ctx;
     Arena *arena;
     Arena *own;                                             /* what nobody looks at after the lowering; shared by all in a function */
+    Arena *brief;                                           /* the same, until all nodes of the function are statements */
     Program *program;
     Function *function;
     const Fn *fn;
@@ -311,6 +312,7 @@ void formula_hint(const Formula *, Str name);
 const Formula *formula_intern(Lowering *, const Formula *draft);
 const Formula *formula_rebuild(Lowering *, const Formula *, const Formula *const *args);   /* with other arguments, or atoms */
 void formula_epoch(Lowering *);                             /* no formula is marked */
+void formula_seal(Lowering *);                              /* no formula is made any more, marked or rewritten */
 const Loop *loop_counted(Lowering *, int depth, int64_t begin, int64_t end, int64_t step);
 static inline int64_t loop_trips(const Loop *l) { return (l->end - l->begin + l->step - 1) / l->step; }
 
@@ -429,6 +431,7 @@ struct Rewriter {
 
 Rewriter rewriter_new(Lowering *, Finish *, void *user);
 void rewriter_next(Rewriter *);                             /* forgets all replacements */
+void rewriter_drop(Lowering *);                             /* what all rewriters of it have used */
 const Formula *rewrite(Rewriter *, const Formula *);        /* NULL stays NULL */
 void rewrite_put(Rewriter *, const Formula *from, const Formula *to);
 

@@ -526,7 +526,7 @@ static void lower_elements(Lowering *lower, NodeInfo *info)
 {
     const Node *n = info->node;
     const Formula *index[RANK_MAX];
-    info->elements = NEW_ARRAY(lower->arena, const Formula *, n->type->count);
+    info->elements = NEW_ARRAY(lower->brief, const Formula *, n->type->count);
     if (n->op == OP_param)
         return;
     if (n->type->rank == 0 && node_is_reduction(n) && !decide_unrolls(info)) {
@@ -609,7 +609,7 @@ static void bind_inputs(Lowering *lower)
             continue;
         NodeInfo *info = info_of(lower, n);
         if (p->type->rank == 0) {
-            info->elements = NEW_ARRAY(lower->arena, const Formula *, 1);
+            info->elements = NEW_ARRAY(lower->brief, const Formula *, 1);
             info->elements[0] = p->scalar ? formula_scalar(lower, p->scalar)
                                           : formula_load(lower, p->buffer, formula_int(lower, 0));
         } else {
@@ -693,7 +693,7 @@ static void collect_nodes(Lowering *lower)
     for (int k = 0; k < lower->info_count; k++) {
         const Node *n = lower->infos[k].node;
         if (node_is_region(n))
-            lower->infos[k].values = NEW_ARRAY(lower->arena, const Node *, region_result_count(n) + 1);
+            lower->infos[k].values = NEW_ARRAY(lower->brief, const Node *, region_result_count(n) + 1);
         if (n->op == OP_result)
             info_of(lower, n->operands[0])->values[n->attr[0]] = n;
     }
@@ -725,10 +725,10 @@ void lower_swap_slots(Lowering *lower)
 void lower_begin(Lowering *lower)
 {
     NodeList nodes = { 0 };
-    fn_nodes(lower->ctx, lower->fn, lower->own, &nodes);
+    fn_nodes(lower->ctx, lower->fn, lower->brief, &nodes);
     lower->info_count = nodes.count;
-    lower->infos = NEW_ARRAY(lower->own, NodeInfo, nodes.count + 1);
-    lower->other_slots = NEW_ARRAY(lower->own, int, nodes.count + lower->fn->params.count + 1);
+    lower->infos = NEW_ARRAY(lower->brief, NodeInfo, nodes.count + 1);
+    lower->other_slots = NEW_ARRAY(lower->brief, int, nodes.count + lower->fn->params.count + 1);
     for (int k = 0; k < nodes.count; k++) {
         lower->infos[k] = (NodeInfo){ .node = nodes.at[k], .only_elements = true };
         lower->other_slots[k] = k;
@@ -773,6 +773,7 @@ void lower_finish(Lowering *lower)
 {
     shrink_temps(lower);
     strip_loops(lower);
+    formula_seal(lower);
     bind_formulas(lower);
     plan_memory(lower);
     lower->function->formula_count = lower->formula_count;
@@ -802,7 +803,8 @@ Function *lower_function(Program *program, const Fn *fn, int *slot)
 {
     Context *ctx = program->ctx;
     Lowering *lower = NEW(ctx->arena, Lowering);
-    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .own = arena_new(), .program = program, .fn = fn, .slot = slot };
+    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .own = arena_new(), .brief = arena_new(),
+                          .program = program, .fn = fn, .slot = slot };
     lower->function = NEW(ctx->arena, Function);
     lower->function->fn = fn;
     lower->function->name = str_format(ctx, "%s%s", ctx->options.prefix, fn->name);
@@ -817,6 +819,7 @@ Function *lower_function(Program *program, const Fn *fn, int *slot)
     }
     bind_inputs(lower);
     lower_statements(lower);
+    arena_free(lower->brief);
     lower_finish(lower);
     sweep_dead(lower);
     make_signature(lower);

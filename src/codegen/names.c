@@ -260,9 +260,11 @@ static void name_block(Namer *n, Block *block)
 static void use_names(Namer *n, const Lowering *lower, Map *used)
 {
     const Block *body = &lower->function->body;
-    for (int k = 0; k < lower->info_count; k++)
-        if (lower->infos[k].node->origin.name)
-            take(n->ctx, used, lower->infos[k].node->origin.name);
+    NodeList nodes = { 0 };
+    fn_nodes(n->ctx, lower->fn, n->ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        if (nodes.at[k]->origin.name)
+            take(n->ctx, used, nodes.at[k]->origin.name);
     for (int k = 0; k < body->list.count; k++) {
         const Region *r = body->list.at[k]->region;
         if (r && r->counter && r->counter->node->origin.name)

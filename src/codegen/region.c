@@ -110,8 +110,9 @@ static Body body_new(Lowering *outer, Region *region, int side, const bool *want
     for (int k = 0; k < whole->results.count; k++)
         if (wanted[k])
             vec_push(ctx->arena, &fn->results, whole->results.at[k]);
-    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .own = outer->own, .program = outer->program, .fn = fn, .slot = outer->slot,
-                         .outer = outer, .region = region, .function = NEW(ctx->arena, Function) };
+    *lower = (Lowering){ .ctx = ctx, .arena = ctx->arena, .own = outer->own, .brief = outer->brief,
+                         .program = outer->program, .fn = fn, .slot = outer->slot, .outer = outer, .region = region,
+                         .function = NEW(ctx->arena, Function) };
     lower->function->fn = fn;
     lower->function->name = outer->function->name;
     lower->targets = NEW_ARRAY(ctx->arena, Target, fn->results.count + 1);
@@ -134,7 +135,7 @@ static void set_scalars(Body *b, int param, Scalar *const *scalars)
     if (!info)
         return;
     info->mode = MODE_ELEMENTS;
-    info->elements = NEW_ARRAY(b->lower->arena, const Formula *, info->node->type->count);
+    info->elements = NEW_ARRAY(b->lower->brief, const Formula *, info->node->type->count);
     for (int64_t k = 0; k < info->node->type->count; k++)
         info->elements[k] = formula_scalar(b->lower, scalars[k]);
 }
@@ -213,7 +214,7 @@ static void bind_capture(Body *b, int param, Outside o)
         return;
     }
     info->mode = MODE_ELEMENTS;
-    info->elements = NEW_ARRAY(b->lower->arena, const Formula *, info->node->type->count);
+    info->elements = NEW_ARRAY(b->lower->brief, const Formula *, info->node->type->count);
     for (int64_t k = 0; k < info->node->type->count; k++)
         info->elements[k] = region_import(b->lower, o.elements[k]);
 }
@@ -260,7 +261,7 @@ static Buffer *result_buffer(Lowering *outer, const Node *result, const Type *t,
 static void publish_scalars(Lowering *outer, const Node *result, Scalar *const *scalars)
 {
     NodeInfo *info = info_of(outer, result);
-    info->elements = NEW_ARRAY(outer->arena, const Formula *, result->type->count);
+    info->elements = NEW_ARRAY(outer->brief, const Formula *, result->type->count);
     for (int64_t k = 0; k < result->type->count; k++)
         info->elements[k] = formula_scalar(outer, scalars[k]);
     if (info->mode != MODE_BUFFER)
@@ -279,7 +280,7 @@ static void publish_buffer(Lowering *outer, const Node *result, Buffer *b)
     b->overwritten |= info->taken_by != NULL;
     if (info->mode != MODE_ELEMENTS)
         return;
-    info->elements = NEW_ARRAY(outer->arena, const Formula *, result->type->count);
+    info->elements = NEW_ARRAY(outer->brief, const Formula *, result->type->count);
     for (int64_t k = 0; k < result->type->count; k++)
         info->elements[k] = formula_load(outer, b, formula_int(outer, k));
 }

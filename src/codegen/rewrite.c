@@ -4,9 +4,17 @@
 
 enum { ARGS_MAX = 128 };
 
+void rewriter_drop(Lowering *lower)
+{
+    arena_drop(lower->own, lower->replaced, sizeof *lower->replaced * (size_t)lower->replaced_size);
+    arena_drop(lower->own, lower->replaced_in, sizeof *lower->replaced_in * (size_t)lower->replaced_size);
+    lower->replaced_size = 0;
+}
+
 Rewriter rewriter_new(Lowering *lower, Finish *finish, void *user)
 {
     if (lower->replaced_size < lower->formula_count) {
+        rewriter_drop(lower);
         lower->replaced_size = 2 * lower->formula_count;
         lower->replaced = NEW_ARRAY(lower->own, const Formula *, lower->replaced_size);
         lower->replaced_in = NEW_ARRAY(lower->own, int, lower->replaced_size);

@@ -298,7 +298,7 @@ void schedule_nodes(Lowering *lower)
         s.first[k] = -1;
     if (has_candidates(lower))
         take_over(&s);
-    lower->order = NEW_ARRAY(lower->own, int, s.count + 1);
+    lower->order = NEW_ARRAY(lower->brief, int, s.count + 1);
     s.epoch++;
     if (is_while) {
         put(&s, lower->slot[result_root(&s, 0)->id]);

@@ -56,6 +56,7 @@ static void table_grow(Context *ctx, Graph *g)
             at = (at + 1) & mask;
         g->table[at] = old[k];
     }
+    arena_drop(ctx->arena, old, sizeof *old * (size_t)old_size);
 }
 
 /* Where the node is or belongs. */
