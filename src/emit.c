@@ -64,6 +64,7 @@ int command_emit(Context *ctx, Module *module, const Command *command)
 {
     Fn **fns = pass_run_module(ctx, module);
     if (!fns) return EXIT_INPUT;
+    context_drop_trees(ctx);
     if (!command->output && ctx->options.dumps.count) return EXIT_DONE;     /* the dump is what was asked for */
     if (!module->exports.count) {
         error_plain(ctx, "'%s' defines no function, so there is nothing to write", module->source->path);

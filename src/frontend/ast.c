@@ -28,7 +28,7 @@ const char *binary_op_name(BinaryOperator operator)
 #define DEFINE_ADD(function, List, T) \
     List function(Parser *parser, List list, T item) \
     { \
-        vec_push(parser->ctx->arena, &list, item); \
+        vec_push(parser->ctx->trees, &list, item); \
         return list; \
     }
 
@@ -50,7 +50,7 @@ ArgList add_arg(Parser *parser, ArgList list, Arg item)
 /* A node that is one deeper than its deepest child, which is `below` deep. */
 static Expr *new_expr(Parser *parser, ExprKind kind, Span span, int below)
 {
-    Expr *expr = NEW(parser->ctx->arena, Expr);
+    Expr *expr = NEW(parser->ctx->trees, Expr);
     expr->kind = kind;
     expr->span = span;
     expr->depth = below + 1;
@@ -140,7 +140,7 @@ Expr *expr_binary(Parser *parser, Span span, Expr *left, BinaryOperator operator
         chain->binary.first = left;
     }
     chain->span = span;
-    vec_push(parser->ctx->arena, &chain->binary.steps, ((Step){ operator, sign, right }));
+    vec_push(parser->ctx->trees, &chain->binary.steps, ((Step){ operator, sign, right }));
     if (right->depth >= chain->depth)
         chain->depth = right->depth + 1;
     if (chain->depth > MAX_DEPTH)
@@ -215,7 +215,7 @@ Name base_name(Parser *parser, Span span, BaseType base)
 
 TypeExpr *type_expr(Parser *parser, Span span, BaseType base, ExprList dims)
 {
-    TypeExpr *type = NEW(parser->ctx->arena, TypeExpr);
+    TypeExpr *type = NEW(parser->ctx->trees, TypeExpr);
     *type = (TypeExpr){ span, base, dims };
     return type;
 }
@@ -223,7 +223,7 @@ TypeExpr *type_expr(Parser *parser, Span span, BaseType base, ExprList dims)
 /* ---- statements ------------------------------------------------------------------------------------------------ */
 static Stmt *new_stmt(Parser *parser, StmtKind kind, Span span, const Block *body, const Block *other)
 {
-    Stmt *stmt = NEW(parser->ctx->arena, Stmt);
+    Stmt *stmt = NEW(parser->ctx->trees, Stmt);
     int below = body ? body->depth : 0;
     if (other && other->depth > below)
         below = other->depth;
@@ -308,10 +308,10 @@ Expr *checkpoint_interval(Parser *parser, Name word, Expr *interval)
 Block *block_add(Parser *parser, Block *block, Stmt *stmt)
 {
     if (!block)
-        block = NEW(parser->ctx->arena, Block);
+        block = NEW(parser->ctx->trees, Block);
     if (!stmt)
         return block;
-    vec_push(parser->ctx->arena, &block->stmts, stmt);
+    vec_push(parser->ctx->trees, &block->stmts, stmt);
     if (stmt->depth > block->depth)
         block->depth = stmt->depth;
     return block;
@@ -327,7 +327,7 @@ Block *block_close(Parser *parser, Span span, Block *block)
 /* ---- declarations ---------------------------------------------------------------------------------------------- */
 static Decl *new_decl(Parser *parser, DeclKind kind, Span span, Name name)
 {
-    Decl *decl = NEW(parser->ctx->arena, Decl);
+    Decl *decl = NEW(parser->ctx->trees, Decl);
     decl->kind = kind;
     decl->span = span;
     decl->name = name;
@@ -457,5 +457,5 @@ Decl *decl_test(Parser *parser, Span span, Name name, ArgList args, ArgList resu
 void add_decl(Parser *parser, Decl *decl)
 {
     if (decl)
-        vec_push(parser->ctx->arena, &parser->program->decls, decl);
+        vec_push(parser->ctx->trees, &parser->program->decls, decl);
 }

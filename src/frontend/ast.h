@@ -1,7 +1,7 @@
 /* ast.h: a parsed source text: declarations, statements and expressions, and the calls that make them from text.
  *
  * The tree says what was written and nothing more: names are not resolved, constants not folded, `a = e;` is one node
- * whether it binds a new name or assigns a mut.  Nodes live in ctx->arena, are made once and never shared.  Every
+ * whether it binds a new name or assigns a mut.  Nodes live in ctx->trees, are made once and never shared.  Every
  * node carries the span it was read from.
  *
  * Recursion over a tree is safe: an Expr is at most MAX_DEPTH deep and a Stmt at most MAX_NESTING (deeper input was

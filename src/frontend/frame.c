@@ -30,7 +30,7 @@ static void index_binding(Frame *frame, int k)
 
 void frame_bind(Frame *frame, Str name, BindingKind kind, Value value, Span span)
 {
-    Arena *arena = frame->env->ctx->arena;
+    Arena *arena = frame->env->ctx->trees;
     vec_push(arena, &frame->bindings, ((Binding){ name, kind, value, span }));
     if (frame->index) {
         index_binding(frame, frame->bindings.count - 1);

@@ -351,7 +351,7 @@ static void parse(Parser *parser, const Source *source)
 ParsedFile *parse_program(Context *ctx, const Source *source, bool prelude)
 {
     Parser parser = { .ctx = ctx, .start_token = TOKEN_START_PROGRAM, .prelude = prelude };
-    parser.program = NEW(ctx->arena, ParsedFile);
+    parser.program = NEW(ctx->trees, ParsedFile);
     parser.program->source = source;
     parse(&parser, source);
     return parser.program;
