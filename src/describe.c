@@ -168,6 +168,7 @@ const char *describe_rule(Context *ctx, const Node *consumer, int operand)
     const OpInfo *op = &op_info[consumer->op];
     if (op->class == CLASS_LINEAR) return str_format(ctx, "transpose of %s, applied to g", op->name);
     if (op->class == CLASS_LEAF) return op->name;
+    if (op->class == CLASS_RULED) operand = ruled_text(operand, false);
     const char *rule = op->adjoint[operand < 3 ? operand : 0];
     return rule ? rule : "none";
 }

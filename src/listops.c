@@ -10,6 +10,7 @@ static const char *class_name(OpClass class)
     case CLASS_ELEMENTWISE: return "elementwise";
     case CLASS_LINEAR: return "linear";
     case CLASS_OTHER: return "other";
+    case CLASS_RULED: return "ruled";
     case CLASS_REGION: return "region";
     }
     return "";
@@ -21,9 +22,10 @@ static void list_op(const OpInfo *op)
     if (op->arity < 0) printf("  any  ");
     else printf("%5d  ", op->arity);
     printf("%s\n", op->doc);
-    if (op->class != CLASS_ELEMENTWISE && op->class != CLASS_OTHER) return;
-    for (int k = 0; k < op->arity; k++)
-        if (op->adjoint[k]) printf("%34s%c_bar: %s\n", "", "xwv"[k], op->adjoint[k]);
+    if (op->class != CLASS_ELEMENTWISE && op->class != CLASS_OTHER && op->class != CLASS_RULED) return;
+    const char *names = op->class == CLASS_RULED ? "xv" : "xwv";
+    for (int k = 0; names[k] && k < op->arity; k++)
+        if (op->adjoint[k]) printf("%34s%c_bar: %s\n", "", names[k], op->adjoint[k]);
 }
 
 int command_list_ops(Context *ctx)

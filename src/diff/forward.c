@@ -43,6 +43,19 @@ static Node *tangent_of_extremum(Sweep *s, Node *n, Node *dx)
     return node_sum(s->ctx, node_binary(s->ctx, OP_mul, weight, dx), count, axes, false);
 }
 
+static Node *tangent_of_ruled(Sweep *s, Node *n, Node *const *tangents)
+{
+    Node *sum = NULL;
+    for (int k = RULED_X; k < n->operand_count; k++) {
+        if (!tangents[k])
+            continue;
+        Node *term = rule_apply(s->ctx, n->op, ruled_text(k, true), n, n->operands, n, tangents[k]);
+        term = node_expand(s->ctx, term, batch_type(s->ctx, tangents[k], s->batch, n->type));
+        sum = sum ? node_binary(s->ctx, OP_add, sum, term) : term;
+    }
+    return sum;
+}
+
 static Node *tangent_rule(Sweep *s, Node *n, Node *const *tangents)
 {
     Context *ctx = s->ctx;
@@ -54,6 +67,8 @@ static Node *tangent_rule(Sweep *s, Node *n, Node *const *tangents)
         return tangent_of_elementwise(s, n, tangents);
     if (op_info[n->op].class == CLASS_LINEAR)
         return linear_tangent(ctx, n, tangents, s->batch);
+    if (node_is_ruled(n))
+        return tangent_of_ruled(s, n, tangents);
     switch (n->op) {
     case OP_call: case OP_override: return declared_tangent(ctx, n, tangents, s->batch);
     case OP_recurrence: return recurrence_tangent(ctx, n, tangents);

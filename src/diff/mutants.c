@@ -8,6 +8,8 @@ static bool has_rule(Op op, int operand)
         return operand < info->arity && info->adjoint[operand];
     if (info->class == CLASS_LINEAR)                        /* einsum, index_add and index_set have two real operands */
         return operand == 0 || (operand == 1 && (op == OP_einsum || op == OP_index_add || op == OP_index_set));
+    if (info->class == CLASS_RULED)
+        return operand == RULED_X || (operand == RULED_V && operand < info->arity);
     return info->class == CLASS_OTHER && operand < info->arity && info->adjoint[0];
 }
 
@@ -29,7 +31,7 @@ void diff_check_mutants(uint64_t seed, FILE *out, int *passed, int *failed)
     FILE *sink = tmpfile();
     *passed = *failed = 0;
     for (int op = 0; sink && op < OP_COUNT; op++)
-        for (int operand = 0; operand < 3; operand++) {
+        for (int operand = 0; operand <= RULED_V; operand++) {
             if (!has_rule((Op)op, operand))
                 continue;
             rewind(sink);

@@ -38,6 +38,8 @@ bool operand_carries(const Node *n, int operand)
 {
     if (n->op == OP_override && operand == 0)               /* the value: its derivative is declared instead */
         return false;
+    if (node_is_ruled(n))
+        return operand == RULED_X || operand == RULED_V;
     if (n->op == OP_result)                                 /* of a region, which has a type of no meaning */
         return n->type->elem == ELEM_REAL;
     if (is_region(n))
@@ -76,7 +78,8 @@ static Node *perhaps_wrong(Context *ctx, const Node *n, int operand, Node *value
 
 Node *row_apply(Context *ctx, Node *n, int operand, Node *g, int batch)
 {
-    Node *value = perhaps_wrong(ctx, n, operand, rule_apply(ctx, n->op, operand, n, n->operands, n, g));
+    int text = node_is_ruled(n) ? ruled_text(operand, false) : operand;
+    Node *value = perhaps_wrong(ctx, n, operand, rule_apply(ctx, n->op, text, n, n->operands, n, g));
     if (!value)
         return NULL;
     return node_expand(ctx, value, batch_type(ctx, g, batch, n->operands[operand]->type));
@@ -147,6 +150,8 @@ static bool has_text(const Node *n)
 {
     if (op_info[n->op].class == CLASS_ELEMENTWISE)
         return n->op != OP_where;
+    if (node_is_ruled(n))
+        return true;
     return op_info[n->op].class == CLASS_OTHER && op_info[n->op].adjoint[0] && n->op != OP_recurrence && n->op != OP_prod
         && n->op != OP_det_cofactors;
 }

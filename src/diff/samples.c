@@ -11,6 +11,7 @@
 #define ATTR(count, ...) count, { __VA_ARGS__ }, NULL
 #define NO_ATTR 0, { 0 }, NULL
 #define EINSUM(text) 0, { 0 }, text
+#define TEXT(text) 0, { 0 }, text
 
 const Sample samples[] = {
     /* the new shape */
@@ -113,6 +114,20 @@ const Sample samples[] = {
     { OP_triangular_solve, TWO(SHAPE2(3, 3), SHAPE2(3, 1)), ATTR(3, 1, 1, 1) },
     { OP_triangular_solve, TWO(SHAPE2(3, 3), SHAPE2(3, 1)), ATTR(3, 0, 0, 1) },
     { OP_triangular_solve, TWO(SHAPE3(2, 2, 2), SHAPE3(2, 2, 2)), ATTR(3, 0, 1, 0) },
+    /* over the last axis, with a text of the prelude */
+    { OP_with_slope, ONE(SHAPE1(4)), TEXT("logsumexp(x, axis: -1)") },
+    { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("logsumexp(x, axis: 0)") },
+    { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("cross_entropy(x, [2, 0], reduction: sum)") },
+    { OP_softmax_like, ONE(SHAPE1(3)), TEXT("softmax(x)") },
+    { OP_softmax_like, ONE(SHAPE2(2, 3)), TEXT("softmax(5 * x, axis: 0)") },
+    { OP_log_softmax_like, ONE(SHAPE1(3)), TEXT("log_softmax(x)") },
+    { OP_log_softmax_like, ONE(SHAPE2(2, 3)), TEXT("log_softmax(5 * x, axis: 0)") },
+    { OP_softmax_slope, TWO(SHAPE1(3), SHAPE1(3)), TEXT("_softmax_slope(x, softmax(x), w)") },
+    { OP_softmax_slope, TWO(SHAPE1(3), SHAPE2(2, 3)), TEXT("_softmax_slope(5 * x, softmax(5 * x), w)") },
+    { OP_softmax_centred, TWO(SHAPE1(3), SHAPE1(3)), TEXT("_softmax_centred(x, softmax(x), w)") },
+    { OP_softmax_centred, TWO(SHAPE1(3), SHAPE2(2, 3)), TEXT("_softmax_centred(5 * x, softmax(5 * x), w)") },
+    { OP_softmax_uncentred, TWO(SHAPE1(3), SHAPE1(3)), TEXT("_softmax_uncentred(x, softmax(x), w)") },
+    { OP_softmax_uncentred, TWO(SHAPE1(3), SHAPE2(2, 3)), TEXT("_softmax_uncentred(5 * x, softmax(5 * x), w)") },
 };
 
 const int sample_count = (int)(sizeof samples / sizeof *samples);
@@ -197,6 +212,8 @@ Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
         return node_reduce(ctx, s->op, xs[0], s->attr_count, axes, false);
     case OP_solve: case OP_inverse: case OP_det: case OP_logdet: case OP_cholesky: case OP_triangular_solve:
     case OP_det_cofactors: return build_matrix(ctx, s, xs);
+    case OP_with_slope: case OP_softmax_like: case OP_log_softmax_like: case OP_softmax_slope: case OP_softmax_centred:
+    case OP_softmax_uncentred: return prelude_apply(ctx, s->equation, s->operand_count, xs);
     default: internal_error(ctx, "self-test: no sample of %s can be built", op_info[s->op].name);
     }
 }

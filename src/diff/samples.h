@@ -12,7 +12,7 @@ typedef struct {
     struct { int rank; int64_t size[4]; } shape[SAMPLE_OPERANDS];
     int attr_count;
     int64_t attr[12];                                       /* what the constructor takes, see sample_build */
-    const char *equation;                                   /* einsum alone */
+    const char *equation;                                   /* of einsum, or an expression in x, w, v */
 } Sample;
 
 extern const Sample samples[];

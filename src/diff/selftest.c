@@ -432,7 +432,8 @@ bool diff_check_ops(Context *ctx, uint64_t seed, FILE *out, int *passed, int *fa
             check_stop(&t, (Op)op);
         else if (op_info[op].class == CLASS_ELEMENTWISE)
             check_elementwise(&t, (Op)op);
-        else if (op_info[op].class == CLASS_LINEAR || (op_info[op].class == CLASS_OTHER && op_info[op].adjoint[0]))
+        else if (op_info[op].class == CLASS_LINEAR || op_info[op].class == CLASS_RULED
+                 || (op_info[op].class == CLASS_OTHER && op_info[op].adjoint[0]))
             check_others(&t, (Op)op);                       /* what passes make has no rule */
     }
     ctx->options.is_float = is_float;

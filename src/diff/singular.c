@@ -189,7 +189,7 @@ static Bounds of_op(Search *s, const Node *n, int depth)
     case OP_bind: case OP_stop_gradient: case OP_neutral: case OP_expand: case OP_reshape: case OP_permute: case OP_slice:
     case OP_index:
     case OP_max_reduce: case OP_max_first: case OP_min_reduce: return x;
-    default: return unknown;
+    default: return node_is_ruled(n) ? x : unknown;
     }
 }
 

@@ -199,8 +199,11 @@ static Node *build_class_labels(Call *call)
         note(call->frame, call->args[0].span, "this is %s", type_text(ctx, logits->type));
         return NULL;
     }
-    return known_index_in_range(call, labels, type_size(logits->type, axis))
-        ? node_reshape(ctx, labels, type_sized(ctx, ELEM_INT, logits->type->rank, sizes)) : NULL;
+    int64_t classes = type_size(logits->type, axis);
+    if (!known_index_in_range(call, labels, classes))
+        return NULL;
+    Node *within = node_index(ctx, node_iota(ctx, classes), 1, &labels);    /* clamped, as every index */
+    return node_reshape(ctx, within, type_sized(ctx, ELEM_INT, logits->type->rank, sizes));
 }
 
 const Builtin index_builtins[] = {

@@ -83,6 +83,21 @@ static Node *build_recurrence(Call *call)
 }
 
 /* ---- for the prelude --------------------------------------------------------------------------------------------- */
+/* A value, x, w and perhaps v; the op is named like the builtin. */
+static Node *build_ruled(Call *call)
+{
+    Node *operands[RULED_V + 1];
+    int axes[RANK_MAX];
+    for (int k = 0; k < call->count; k++)
+        if (!(operands[k] = value_real(call->frame, call->args[k])))
+            return NULL;
+    int rank = operands[0]->type->rank, count = call_axes(call, rank, axes);
+    for (int k = 0; k < count; k++)
+        axes[k] -= rank;
+    return count < 0 ? NULL
+        : node_ruled(context_of(call), (Op)op_find(call->builtin->name), call->count, operands, count, axes);
+}
+
 /* How many elements a reduction over the axes takes together. */
 static Node *build_extent(Call *call)
 {
@@ -175,6 +190,12 @@ const Builtin reduce_builtins[] = {
     { "min", build_min, 1, 2, "axis keepdim", false },
     { "max_first", build_max_first, 1, 1, "axis keepdim", false },
     { "recurrence", build_recurrence, 2, 2, "axis", false },
+    { "with_slope", build_ruled, 3, 3, "axis", true },
+    { "softmax_like", build_ruled, 3, 3, "axis", true },
+    { "softmax_slope", build_ruled, 4, 4, "axis", true },
+    { "softmax_centred", build_ruled, 4, 4, "axis", true },
+    { "softmax_uncentred", build_ruled, 4, 4, "axis", true },
+    { "log_softmax_like", build_ruled, 3, 3, "axis", true },
     { "extent", build_extent, 1, 1, "axis", true },
     { "rank", build_rank, 1, 1, "", true },
     { "drop", build_drop, 1, 1, "axis keepdim", true },

@@ -95,7 +95,7 @@ typedef struct Frontend {
     Env *env;                                               /* of the prelude: its functions */
     const Source *prelude;
     Vec(Str) names;                                         /* of builtins that users see, made at first use */
-    Expr *rules[OP_COUNT][3];                               /* parsed adjoints */
+    Expr *rules[OP_COUNT][4];                               /* parsed adjoints */
 } Frontend;
 
 Frontend *frontend_of(Context *);                           /* parses the prelude at first use */

@@ -70,6 +70,8 @@ const DeclaredDerivative *module_derivatives(Context *, Module *, int *count);
 /* Derivative rules: `text` in x, w, v, y, g; `axis` is what the op reduces over.  Elaborated with the same checker; a mistake is an
  * internal error that names the row.  NULL when the row says that no derivative flows. */
 Node *rule_apply(Context *, Op, int operand, const Node *consumer, Node *const *operands, Node *y, Node *g);
+/* An expression in up to three operands x, w, v, which may call what is the prelude's own: for the self-test. */
+Node *prelude_apply(Context *, const char *text, int count, Node *const *operands);
 /* A literal on the command line ("[1, 2]", "3.5"), as a constant of the given type; NULL after an error message. */
 double *literal_values(Context *, const Source *, const Type *);
 /* Names of all builtins, for --list-ops and the manual. */

@@ -2,7 +2,7 @@
  *
  * A rule is parsed once.  In it x, w, v are the operands, y is the result, g its adjoint, which may have batch axes in
  * front; `axis` is what the op reduces over and keep(e) puts these axes back as 1.  The options of triangular_solve are
- * values of the same names. */
+ * values of the same names.  Of a value that is ruled, x, w, v are the operands behind it. */
 #include "elaborate.h"
 
 #include <string.h>
@@ -63,15 +63,28 @@ Node *rule_apply(Context *ctx, Op op, int operand, const Node *consumer, Node *c
     frame.bindings.at = room;
     frame.bindings.capacity = 8;
     frame.consumer = consumer;
-    for (int k = 0; k < info->arity && k < 3; k++)
-        bind_node(&frame, operand_names[k], operands[k]);
+    int first = info->class == CLASS_RULED ? RULED_X : 0;
+    for (int k = 0; first + k < info->arity && k < 3; k++)
+        bind_node(&frame, operand_names[k], operands[first + k]);
     bind_node(&frame, "y", y);
     bind_node(&frame, "g", g);
-    if (info->class == CLASS_OTHER)
+    if (info->class == CLASS_OTHER || info->class == CLASS_RULED)
         bind_attributes(&frame, consumer);
     Node *n = e ? elaborate_tensor(&frame, e) : NULL;
     if (!n || ctx->error_count > errors)
         internal_error(ctx, "ops.h:%d: the rule of %s for operand %d is wrong: %s", info->line, info->name, operand,
                        info->adjoint[operand]);
+    return n;
+}
+
+Node *prelude_apply(Context *ctx, const char *text, int count, Node *const *operands)
+{
+    const Expr *e = parse_expression(ctx, source_new(ctx, "src/diff/samples.c", text, (int)strlen(text)));
+    Frame frame = frame_new(frontend_of(ctx)->env, FRAME_RULE);
+    for (int k = 0; k < count && k < 3; k++)
+        bind_node(&frame, operand_names[k], operands[k]);
+    Node *n = e ? elaborate_tensor(&frame, e) : NULL;
+    if (!n)
+        internal_error(ctx, "the self-test can not build %s", text);
     return n;
 }

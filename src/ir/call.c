@@ -1,7 +1,8 @@
-/* call.c: functions of scalars about which the user declares something: C functions of his own, and derivatives.
+/* call.c: values about which something is declared: C functions of the user, and derivatives, his own and the prelude's.
  *
  * OP_call applies a C function to every element; it is never folded, because only the final program has the function.
- * OP_override is its first operand, the value, as far as anyone but a derivative is concerned. */
+ * OP_override and the ops of CLASS_RULED are their first operand, the value, as far as anyone but a derivative is
+ * concerned. */
 #include "eval.h"
 #include "graph.h"
 
@@ -63,6 +64,21 @@ Node *node_override(Context *ctx, int which, Node *const *operands)
     for (int k = 0; k < f->arity; k++)
         CHECK(ctx, operands[1 + k]->type->elem == f->elems[k]);
     return make(ctx, OP_override, which, 1 + f->arity, operands);
+}
+
+Node *node_ruled(Context *ctx, Op op, int count, Node *const *operands, int axis_count, const int *axes)
+{
+    Node *full[RULED_V + 1];
+    int64_t attr[RANK_MAX];
+    const Type *type = operands[0]->type;
+    CHECK(ctx, op_info[op].class == CLASS_RULED && count == op_info[op].arity);
+    for (int k = 0; k < count; k++) {
+        bool spread = op != OP_with_slope && (k == RULED_X || k == RULED_V);
+        full[k] = spread ? node_expand(ctx, operands[k], type) : operands[k];
+    }
+    for (int k = 0; k < axis_count; k++)
+        attr[k] = axes[k];
+    return node_make(ctx, op, type, count, full, axis_count, attr);
 }
 
 bool node_is_pointwise(const Node *n)

@@ -285,6 +285,11 @@ void eval_tensor(Context *ctx, const Node *n, const double *const *operands, dou
     case OP_recurrence: eval_recurrence(n, operands[0], operands[1], out); break;
     case OP_call: eval_call(ctx, n, operands, out); break;
     case OP_override: copy(out, operands[0], n->type->count); break;
-    default: eval_matrix(ctx, n, operands, out); break;
+    default:
+        if (node_is_ruled(n))
+            copy(out, operands[0], n->type->count);
+        else
+            eval_matrix(ctx, n, operands, out);
+        break;
     }
 }

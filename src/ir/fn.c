@@ -307,7 +307,8 @@ void fn_apply(Context *ctx, const Fn *fn, Node *const *arguments, Node **results
 static Node *strip(Context *ctx, const Node *n, Node *const *operands, void *user)
 {
     (void)user;
-    bool vanishes = n->op == OP_bind || n->op == OP_stop_gradient || n->op == OP_neutral || n->op == OP_override;
+    bool vanishes = n->op == OP_bind || n->op == OP_stop_gradient || n->op == OP_neutral || n->op == OP_override
+        || node_is_ruled(n);
     return vanishes ? operands[0] : node_rebuild(ctx, n, operands);
 }
 

@@ -51,6 +51,7 @@ typedef enum {
     CLASS_ELEMENTWISE,
     CLASS_LINEAR,                                           /* linear in each real operand: tangent by itself; adjoint in diff/ */
     CLASS_OTHER,                                            /* adjoint rule as text */
+    CLASS_RULED,                                            /* the first operand, for anyone but a derivative */
     CLASS_REGION
 } OpClass;
 
@@ -62,6 +63,7 @@ typedef enum {
 #define LINEAR(name, ...) OP_##name,
 #define OTHER(name, ...) OP_##name,
 #define OTHER2(name, ...) OP_##name,
+#define RULED(name, ...) OP_##name,
 #include "ops.h"
     OP_COUNT
 } Op;
@@ -87,8 +89,8 @@ typedef struct OpInfo {
     Signature signature;
     double low, high;                                       /* sample range of every real operand for the self-test */
     const char *kernel;                                     /* C expression in x, w, v over double; NULL unless elementwise */
-    const char *adjoint[3];                                 /* adc text in x, w, v, y, g, per operand; NULL: no derivative flows.
-                                                               [2] of an OTHER2: its tangent by x */
+    const char *adjoint[4];                                 /* adc text in x, w, v, y, g, per operand; NULL: no derivative flows.
+                                                               [2] of an OTHER2: its tangent by x; of a RULED: see ruled_text */
     const char *doc;
     int line;                                               /* of the row in ops.h, for messages */
 } OpInfo;
@@ -216,6 +218,11 @@ bool scalar_fn_is_callable(int arity, const Elem *);        /* the evaluator can
 /* Of one shape, or scalars that are expanded to it. */
 Node *node_call(Context *, int which, Node *const *arguments);
 Node *node_override(Context *, int which, Node *const *value_and_arguments);
+/* The value with a derivative of its own: x and v get the shape of the derivative (call.c). */
+Node *node_ruled(Context *, Op, int count, Node *const *value_x_w_v, int axis_count, const int *axes);
+enum { RULED_X = 1, RULED_V = 3 };                          /* the operands that it has a derivative by */
+static inline bool node_is_ruled(const Node *n) { return op_info[n->op].class == CLASS_RULED; }
+static inline int ruled_text(int operand, bool tangent) { return 2 * tangent + (operand == RULED_V); }
 bool node_is_pointwise(const Node *);                       /* each element from the same elements of the operands */
 
 /* Regions (region.c, loop.c).  A region yields several values, each taken by a result node.  Bodies are given in terms of

@@ -16,6 +16,8 @@
     { #name, NULL, CLASS_OTHER, arity, SIG_NONE, 0, 0, NULL, { adjoint }, doc, __LINE__ },
 #define OTHER2(name, arity, adjoint_x, adjoint_w, tangent, doc) \
     { #name, NULL, CLASS_OTHER, arity, SIG_NONE, 0, 0, NULL, { adjoint_x, adjoint_w, tangent }, doc, __LINE__ },
+#define RULED(name, arity, adjoint_x, adjoint_v, tangent_x, tangent_v, doc) \
+    { #name, NULL, CLASS_RULED, arity, SIG_NONE, 0, 0, NULL, { adjoint_x, adjoint_v, tangent_x, tangent_v }, doc, __LINE__ },
 
 const OpInfo op_info[OP_COUNT] = {
 #include "ops.h"

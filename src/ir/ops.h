@@ -16,7 +16,10 @@
  *     LINEAR     linear in each real operand: src/diff knows the adjoint as an op of this table
  *     OTHER      adjoint as text like above; `axis` is the op's axes and keep(e) puts the reduced axes back as 1
  *     OTHER2     two adjoints, and the tangent by x with g for the tangent of x: of a solve, its right-hand side.  The
- *                options of triangular_solve are known by their names */
+ *                options of triangular_solve are known by their names
+ *     RULED      a value, computed in any way, whose derivative is told: by x and, where there is a fourth operand, by v;
+ *                adjoints, then tangents.  The operands are the value, x, w, v: w helps to tell.  `axis` as above.  It is
+ *                made by the prelude, and vanishes with the binds */
 #ifndef NONE
 #define NONE NULL
 #endif
@@ -40,6 +43,9 @@
 #endif
 #ifndef OTHER2
 #define OTHER2(...)
+#endif
+#ifndef RULED
+#define RULED(...)
 #endif
 
 /* -- arithmetic -- */
@@ -195,6 +201,22 @@ OTHER(det_cofactors, -1, "det_cofactors(x, w.., g), and with g for one of w..: i
 /* -- declared by the user (call.c); attr: which -- */
 OTHER(call, -1, NONE, "a C function of the user, of every element")   /* arguments */
 OTHER(override, -1, NONE, "a value whose derivative is declared")     /* value, arguments; vanishes with the binds */
+/* -- softmax and what is made of it: w is the softmax of x over `axis`.  These rules are closed, so no order of derivative
+ *    subtracts w from 1 -- */
+RULED(with_slope, 3, "g * w", NONE, "sum(w * g, axis: axis, keepdim: true)", NONE,
+      "a reduction of x that keeps its axes, whose slope is w")
+RULED(softmax_like, 3, "_softmax_slope(x, w, g, axis: axis)", NONE, "_softmax_slope(x, w, g, axis: axis)", NONE,
+      "w, or w less a constant")
+RULED(softmax_slope, 4, "_softmax_curvature(x, w, v, g, axis: axis)", "_softmax_slope(x, w, g, axis: axis)",
+      "_softmax_curvature(x, w, v, g, axis: axis)", "_softmax_slope(x, w, g, axis: axis)", "w * (v - sum(w * v))")
+RULED(softmax_centred, 4, "-_softmax_slope(x, w, v, axis: axis) * sum(g, axis: axis, keepdim: true)",
+      "_softmax_uncentred(x, w, g, axis: axis)", "-_softmax_covariance(x, w, v, g, axis: axis)",
+      "_softmax_centred(x, w, g, axis: axis)", "v - sum(w * v)")
+RULED(softmax_uncentred, 4, "-_softmax_slope(x, w, g, axis: axis) * sum(v, axis: axis, keepdim: true)",
+      "_softmax_centred(x, w, g, axis: axis)", "-_softmax_slope(x, w, g, axis: axis) * sum(v, axis: axis, keepdim: true)",
+      "_softmax_uncentred(x, w, g, axis: axis)", "v - w * sum(v)")
+RULED(log_softmax_like, 3, "_softmax_uncentred(x, w, g, axis: axis)", NONE, "_softmax_centred(x, w, g, axis: axis)", NONE,
+      "logarithm of w")
 /* made by the pass `factor`, when derivatives have been formed */
 OTHER(lu_factor, 1, NONE,
       "L and U in one matrix, then what each row was exchanged with")   /* attr: complete: columns were exchanged, too */
@@ -207,3 +229,4 @@ OTHER(lu_solve, 2, NONE, "a solve with one of the factors, and its exchanges")  
 #undef LINEAR
 #undef OTHER
 #undef OTHER2
+#undef RULED

@@ -7,7 +7,7 @@
 /* ---- operands ---------------------------------------------------------------------------------------------------- */
 const Node *print_resolve(const Printer *p, const Node *n)
 {
-    while (n->op == OP_bind && !p->differentiated[n->id])
+    while ((n->op == OP_bind && !p->differentiated[n->id]) || node_is_ruled(n))
         n = n->operands[0];
     return n;
 }

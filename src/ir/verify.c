@@ -347,6 +347,8 @@ static const Type *derived_type(Verifier *v, const Node *n)
 {
     if (op_info[n->op].class == CLASS_ELEMENTWISE)
         return elementwise_type(v, n);
+    if (node_is_ruled(n))
+        return operand_type(n, 0);
     switch (n->op) {
     case OP_constant: verify_constant(v, n); return n->type;
     case OP_param: return n->type;
