@@ -83,10 +83,10 @@ static Node *build_recurrence(Call *call)
 }
 
 /* ---- for the prelude --------------------------------------------------------------------------------------------- */
-/* A value, x, w and perhaps v; the op is named like the builtin. */
+/* A value, x, w and perhaps v and u; the op is named like the builtin. */
 static Node *build_ruled(Call *call)
 {
-    Node *operands[RULED_V + 1];
+    Node *operands[RULED_MOST];
     int axes[RANK_MAX];
     for (int k = 0; k < call->count; k++)
         if (!(operands[k] = value_real(call->frame, call->args[k])))
@@ -195,6 +195,8 @@ const Builtin reduce_builtins[] = {
     { "softmax_slope", build_ruled, 4, 4, "axis", true },
     { "softmax_centred", build_ruled, 4, 4, "axis", true },
     { "softmax_uncentred", build_ruled, 4, 4, "axis", true },
+    { "direction_like", build_ruled, 3, 3, "axis", true },
+    { "norm_curvature", build_ruled, 5, 5, "axis", true },
     { "log_softmax_like", build_ruled, 3, 3, "axis", true },
     { "extent", build_extent, 1, 1, "axis", true },
     { "rank", build_rank, 1, 1, "", true },

@@ -2,12 +2,12 @@
  *
  * A rule is parsed once.  In it x, w, v are the operands, y is the result, g its adjoint, which may have batch axes in
  * front; `axis` is what the op reduces over and keep(e) puts these axes back as 1.  The options of triangular_solve are
- * values of the same names.  Of a value that is ruled, x, w, v are the operands behind it. */
+ * values of the same names.  Of a value that is ruled, x, w, v, u are the operands behind it. */
 #include "elaborate.h"
 
 #include <string.h>
 
-static const char *const operand_names[3] = { "x", "w", "v" };
+static const char *const operand_names[4] = { "x", "w", "v", "u" };
 
 static Expr *parse_rule(Context *ctx, Op op, int operand)
 {
@@ -59,12 +59,12 @@ Node *rule_apply(Context *ctx, Op op, int operand, const Node *consumer, Node *c
         return NULL;
     const Expr *e = parse_rule(ctx, op, operand);
     Frame frame = frame_new(frontend_of(ctx)->env, FRAME_RULE);
-    Binding room[8];                                        /* x, w, v, y, g and what the attribute means: rules are many */
+    Binding room[8];                                        /* x, w, v, u, y, g and what the attribute means: rules are many */
     frame.bindings.at = room;
     frame.bindings.capacity = 8;
     frame.consumer = consumer;
     int first = info->class == CLASS_RULED ? RULED_X : 0;
-    for (int k = 0; first + k < info->arity && k < 3; k++)
+    for (int k = 0; first + k < info->arity && k < 4; k++)
         bind_node(&frame, operand_names[k], operands[first + k]);
     bind_node(&frame, "y", y);
     bind_node(&frame, "g", g);

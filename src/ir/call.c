@@ -68,7 +68,7 @@ Node *node_override(Context *ctx, int which, Node *const *operands)
 
 Node *node_ruled(Context *ctx, Op op, int count, Node *const *operands, int axis_count, const int *axes)
 {
-    Node *full[RULED_V + 1];
+    Node *full[RULED_MOST];
     int64_t attr[RANK_MAX];
     const Type *type = operands[0]->type;
     CHECK(ctx, op_info[op].class == CLASS_RULED && count == op_info[op].arity);

@@ -219,8 +219,8 @@ bool scalar_fn_is_callable(int arity, const Elem *);        /* the evaluator can
 Node *node_call(Context *, int which, Node *const *arguments);
 Node *node_override(Context *, int which, Node *const *value_and_arguments);
 /* The value with a derivative of its own: x and v get the shape of the derivative (call.c). */
-Node *node_ruled(Context *, Op, int count, Node *const *value_x_w_v, int axis_count, const int *axes);
-enum { RULED_X = 1, RULED_V = 3 };                          /* the operands that it has a derivative by */
+Node *node_ruled(Context *, Op, int count, Node *const *value_x_w_v_u, int axis_count, const int *axes);
+enum { RULED_X = 1, RULED_V = 3, RULED_MOST = 5 };          /* operands that it has a derivative by; how many there are */
 static inline bool node_is_ruled(const Node *n) { return op_info[n->op].class == CLASS_RULED; }
 static inline int ruled_text(int operand, bool tangent) { return 2 * tangent + (operand == RULED_V); }
 bool node_is_pointwise(const Node *);                       /* each element from the same elements of the operands */

@@ -18,8 +18,8 @@
  *     OTHER2     two adjoints, and the tangent by x with g for the tangent of x: of a solve, its right-hand side.  The
  *                options of triangular_solve are known by their names
  *     RULED      a value, computed in any way, whose derivative is told: by x and, where there is a fourth operand, by v;
- *                adjoints, then tangents.  The operands are the value, x, w, v: w helps to tell.  `axis` as above.  It is
- *                made by the prelude, and vanishes with the binds */
+ *                adjoints, then tangents.  The operands are the value, x, w, v, u: w and u help to tell.  `axis` as above.
+ *                It is made by the prelude, and vanishes with the binds */
 #ifndef NONE
 #define NONE NULL
 #endif
@@ -217,6 +217,11 @@ RULED(softmax_uncentred, 4, "-_softmax_slope(x, w, g, axis: axis) * sum(v, axis:
       "_softmax_uncentred(x, w, g, axis: axis)", "v - w * sum(v)")
 RULED(log_softmax_like, 3, "_softmax_uncentred(x, w, g, axis: axis)", NONE, "_softmax_centred(x, w, g, axis: axis)", NONE,
       "logarithm of w")
+/* -- the Euclidean norm over `axis`: w is x / norm, u the norm -- */
+RULED(direction_like, 3, "_norm_curvature(x, y, with_slope(w, x, y, axis: axis), g, axis: axis)", NONE,
+      "_norm_curvature(x, y, with_slope(w, x, y, axis: axis), g, axis: axis)", NONE, "x / w, where w is its norm")
+RULED(norm_curvature, 5, "_norm_third(x, w, u, v, g, axis: axis)", "_norm_curvature(x, w, u, g, axis: axis)",
+      "_norm_third(x, w, u, v, g, axis: axis)", "_norm_curvature(x, w, u, g, axis: axis)", "(v - w * sum(w * v)) / u")
 /* made by the pass `factor`, when derivatives have been formed */
 OTHER(lu_factor, 1, NONE,
       "L and U in one matrix, then what each row was exchanged with")   /* attr: complete: columns were exchanged, too */
