@@ -22,7 +22,7 @@ typedef struct { void *block; size_t used; uint64_t large; } ArenaMark;
 
 Arena *arena_new(void);
 void arena_free(Arena *);
-void *arena_alloc(Arena *, size_t size);                    /* zeroed, aligned for any type; never NULL */
+void *arena_alloc(Arena *, size_t size);                    /* zeroed, aligned for pointers, int64_t and double; never NULL */
 void *arena_copy(Arena *, const void *data, size_t size);
 ArenaMark arena_mark(Arena *);
 void arena_release(Arena *, ArenaMark);

@@ -31,7 +31,7 @@ struct Arena {
     uint64_t large_count;
 };
 
-enum { FIRST_BLOCK = 1 << 16, ALIGNMENT = _Alignof(max_align_t) };
+enum { FIRST_BLOCK = 1 << 16, ALIGNMENT = 8 };
 #ifndef LARGE_PIECE
 #define LARGE_PIECE (1 << 18)                               /* bytes; a small one shows who keeps a pointer to what has grown */
 #endif
@@ -206,13 +206,13 @@ uint64_t hash_bytes(uint64_t seed, const void *data, size_t size)
 }
 
 /* ---- strings --------------------------------------------------------------------------------------------------- */
-typedef struct { Str text; uint64_t hash; int length; } Entry;
+typedef struct { Str text; uint32_t hash; int length; } Entry;
 
 struct StrTable { Entry *slots; size_t size, count; };      /* open addressing; size is a power of two */
 
-static Entry *find_entry(const StrTable *table, uint64_t hash, const char *text, int length)
+static Entry *find_entry(const StrTable *table, uint32_t hash, const char *text, int length)
 {
-    for (size_t k = (size_t)hash;; k++) {
+    for (size_t k = hash;; k++) {
         Entry *e = &table->slots[k & (table->size - 1)];
         if (!e->text || (e->hash == hash && e->length == length && memcmp(e->text, text, (size_t)length) == 0))
             return e;
@@ -235,7 +235,7 @@ Str str_intern_n(Context *ctx, const char *text, int length)
     StrTable *table = ctx->strings;
     if (2 * table->count >= table->size)
         grow_strings(ctx->arena, table);
-    uint64_t hash = hash_bytes(0, text, (size_t)length);
+    uint32_t hash = (uint32_t)hash_bytes(0, text, (size_t)length);
     Entry *entry = find_entry(table, hash, text, length);
     if (!entry->text) {
         char *copy = arena_alloc(ctx->arena, (size_t)length + 1);
@@ -298,12 +298,15 @@ void text_vprintf(Text *text, const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, again);
+    text_reserve(text, 0);
+    int length = vsnprintf(text->text + text->length, text->capacity - text->length, format, again);
     va_end(again);
     if (length < 0)
         return;                                             /* never: no wide characters, no gigabytes */
-    text_reserve(text, (size_t)length);
-    vsnprintf(text->text + text->length, (size_t)length + 1, format, arguments);
+    if ((size_t)length >= text->capacity - text->length) {
+        text_reserve(text, (size_t)length);
+        vsnprintf(text->text + text->length, (size_t)length + 1, format, arguments);
+    }
     text->length += (size_t)length;
 }
 
