@@ -77,7 +77,7 @@ static const Formula *value_before(Lowering *lower, const Update *u)
         Stmt *s = NEW(lower->arena, Stmt);
         *s = (Stmt){ .kind = STMT_LET, .value = u->value, .demanded = true };
         if (u->combine == COMBINE_SET)
-            formula_hint(u->value, str_format(lower->ctx, "%.18s_next", n && n->origin.name ? n->origin.name : "t"));
+            formula_hint(lower, u->value, str_format(lower->ctx, "%.18s_next", n && n->origin.name ? n->origin.name : "t"));
         block_push(lower, &lower->function->body, s);
         return u->value;
     }

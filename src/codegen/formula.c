@@ -11,7 +11,8 @@
 static uint32_t formula_hash(const Formula *f)
 {
     uint64_t key[3] = { (uint64_t)f->kind * 8 + (uint64_t)f->elem, 0, (uint64_t)f->integer };
-    memcpy(&key[1], &f->number, sizeof f->number);
+    if (f->elem == ELEM_REAL)
+        memcpy(&key[1], &f->number, sizeof f->number);
     uint64_t h = hash_bytes(f->term_count ? 0 : (uint64_t)(uintptr_t)f->named, key, sizeof key);
     for (int k = 0; k < f->arg_count; k++)
         h = hash_bytes(h, &f->arg[k]->id, sizeof f->arg[k]->id);
@@ -27,7 +28,7 @@ static bool formula_equal(const Formula *a, const Formula *b)
     if (a->hash != b->hash || a->kind != b->kind || a->elem != b->elem || a->arg_count != b->arg_count
         || a->term_count != b->term_count || a->integer != b->integer
         || (!a->term_count && a->named != b->named)
-        || memcmp(&a->number, &b->number, sizeof a->number) != 0)
+        || (a->elem == ELEM_REAL && memcmp(&a->number, &b->number, sizeof a->number) != 0))
         return false;
     for (int k = 0; k < a->arg_count; k++)
         if (a->arg[k] != b->arg[k])
@@ -246,7 +247,7 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
 {
     Formula key = *draft;
     key.node = NULL;
-    key.hint = NULL;
+    key.hinted = false;
     key.loops = 0;
     key.guarded = false;
     key.hash = formula_hash(&key);
@@ -578,10 +579,14 @@ const Formula *formula_named(Lowering *lower, const Formula *f, const Node *node
     return f;
 }
 
-void formula_hint(const Formula *f, Str name)
+void formula_hint(Lowering *lower, const Formula *f, Str name)
 {
-    if (!f->hint)
-        ((Formula *)(uintptr_t)f)->hint = name;             /* not part of its identity */
+    if (f->hinted)
+        return;
+    if (!lower->hints)
+        lower->hints = map_new(lower->own);
+    map_put(lower->hints, f, (void *)(uintptr_t)name);
+    ((Formula *)(uintptr_t)f)->hinted = true;               /* not part of its identity */
 }
 
 const Formula *formula_rebuild(Lowering *lower, const Formula *f, const Formula *const *args)
@@ -613,7 +618,7 @@ const Formula *formula_rebuild(Lowering *lower, const Formula *f, const Formula 
     case FORMULA_NONNEGATIVE: g = formula_nonnegative(lower, args[0]); break;
     default: g = formula_binary(lower, f->kind, args[0], args[1]); break;
     }
-    if (f->hint)
-        formula_hint(g, f->hint);
+    if (f->hinted)
+        formula_hint(lower, g, map_get(lower->hints, f));
     return f->node ? formula_named(lower, g, f->node) : g;
 }

@@ -48,8 +48,9 @@ typedef struct { int64_t factor; const Formula *atom; } Term;
 struct Formula {                                            /* there are millions of them: the order saves space */
     uint8_t kind, elem;                                     /* a FormulaKind, an Elem */
     uint8_t arg_count, term_count;
-    bool guarded;                                           /* may read out of bounds where no enclosing SELECT forbids it */
-    bool kept;                                              /* schedule_keep has looked at it */
+    bool guarded : 1;                                       /* may read out of bounds where no enclosing SELECT forbids it */
+    bool kept : 1;                                          /* schedule_keep has looked at it */
+    bool hinted : 1;                                        /* lowering->hints has a name for its LET */
     int id;                                                 /* creation order: larger than every argument's */
     int ready;                                              /* top-level statement that must have run before; -1: none.  Of values without counters */
     uint32_t hash;
@@ -61,12 +62,14 @@ struct Formula {                                            /* there are million
         const Term *terms;                                  /* ascending by atom (counters by depth first) */
         const void *named;                                  /* whichever it is */
     };
-    double number;
     int64_t integer;
-    int64_t low, high;                                      /* ints: the range that is known */
+    union {
+        double number;                                      /* a FORMULA_NUMBER of a real */
+        int64_t low;                                        /* ints: the range that is known */
+    };
+    int64_t high;
     uint64_t loops;                                         /* bit d: depends on the counter of depth d */
     const Node *node;                                       /* whose value it is, for a name; NULL: none */
-    Str hint;                                               /* a name for a LET; NULL: none */
     const Formula *arg[SCALAR_FN_ARGUMENTS];                /* of an interned formula only arg_count are there */
 };
 
@@ -111,15 +114,15 @@ struct Buffer {
 };
 
 struct Scalar {
-    Elem elem;
+    uint8_t elem;                                           /* an Elem */
+    bool is_input : 1, is_mutable : 1, is_declared : 1;     /* is_declared: a captured value that has no LET */
+    bool is_live : 1;                                       /* sweep.c: something reads it */
     int id;
+    int written;                                            /* 1 + the top-level statement; 0: an input, or inside of a nest */
     Str name;
     Str hint;                                               /* a name to begin with; NULL: the node's */
-    bool is_input, is_mutable, is_declared;                 /* is_declared: a captured value that has no LET */
-    bool is_live;                                           /* sweep.c: something reads it */
     uint64_t loops;                                         /* bit d: lives inside the loop of depth d */
     const Node *node;
-    int written;                                            /* 1 + the top-level statement; 0: an input, or inside of a nest */
     const Lowering *home;                                   /* whose positions `written` tells */
     int64_t low, high;                                      /* ints: the range that is known */
     const Formula *limit;                                   /* a counter: it is less than this, affine in Scalars; NULL: only `high` */
@@ -144,8 +147,11 @@ typedef enum {
 typedef enum { COMBINE_SET, COMBINE_ADD, COMBINE_MUL, COMBINE_MAX, COMBINE_MIN } Combine;
 
 struct Stmt {
-    StmtKind kind;
-    Combine combine;
+    uint8_t kind, combine;                                  /* a StmtKind, a Combine */
+    bool lanes : 1;                                         /* a loop that strip.c cuts; a store into partial sums */
+    bool sealed : 1;                                        /* a blocked kernel: nothing is fused into it */
+    bool demanded : 1;                                      /* a LET that must stand here or before */
+    int stores;                                             /* nests that were fused into this one */
     const Loop *loop;
     const Formula *from, *to;                               /* a loop over a part of its range; NULL: from its begin, to its end */
     Block before;                                           /* what the loop's accumulators start from: reads nothing */
@@ -153,10 +159,6 @@ struct Stmt {
     Scalar *scalar;
     Buffer *buffer;
     const Formula *index, *value;
-    int stores;                                             /* nests that were fused into this one */
-    bool lanes;                                             /* a loop that strip.c cuts; a store into partial sums */
-    bool sealed;                                            /* a blocked kernel: nothing is fused into it */
-    bool demanded;                                          /* a LET that must stand here or before */
     Region *region;
     NodeRefs nodes;                                         /* what a loop at top level computes, for its comment */
 };
@@ -277,6 +279,7 @@ struct Lowering {
     Lowering *outer;                                        /* the lowering around; NULL: a function */
     Region *region;
     Map *captured;                                          /* formula -> Scalar that inner lowerings know it by */
+    Map *hints;                                             /* formula -> Str */
     bool *constant_used; int constant_count;                /* cost.c */
     int64_t stack_used;                                     /* bytes of local arrays, of the function and all in it */
 };
@@ -308,7 +311,7 @@ const Formula *formula_convert(Lowering *, const Formula *, Elem);
 const Formula *formula_clamp(Lowering *, const Formula *, int64_t last);
 const Formula *formula_nonnegative(Lowering *, const Formula *);
 const Formula *formula_named(Lowering *, const Formula *, const Node *);    /* remembers the node for the name, if none is known */
-void formula_hint(const Formula *, Str name);
+void formula_hint(Lowering *, const Formula *, Str name);   /* a name for its LET */
 const Formula *formula_intern(Lowering *, const Formula *draft);
 const Formula *formula_rebuild(Lowering *, const Formula *, const Formula *const *args);   /* with other arguments, or atoms */
 void formula_epoch(Lowering *);                             /* no formula is marked */

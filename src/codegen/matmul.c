@@ -248,8 +248,9 @@ static void hint(Kernel *k, const Formula *f, int row, int column)
         return;
     const Node *n = f->buffer->node;
     const char *name = f->buffer->name ? f->buffer->name : n && n->origin.name ? n->origin.name : "t";
-    formula_hint(f, column < 0 ? str_format(k->lower->ctx, "%.20s_%d", name, row)
-                               : str_format(k->lower->ctx, "%.20s_%d%d", name, row, column));
+    Context *ctx = k->lower->ctx;
+    formula_hint(k->lower, f, column < 0 ? str_format(ctx, "%.20s_%d", name, row)
+                                         : str_format(ctx, "%.20s_%d%d", name, row, column));
 }
 
 /* Where the sum of a row of the block is: in C, or in the tile. */

@@ -94,7 +94,7 @@ void name_take(Program *p, Str name) { map_put(p->taken, name, p->taken); }
 
 /* ---- one function ---------------------------------------------------------------------------------------------- */
 typedef struct {
-    Lowering *lower;
+    Lowering *lower;                                        /* the one that is named, of a function or a body */
     Context *ctx;
     Map *active;                                            /* name -> anything: in scope */
     Map *suffix;                                            /* base -> the suffix tried last */
@@ -179,8 +179,8 @@ static const char *name_of_load(Namer *n, const Formula *f)
 
 static const char *name_of_let(Namer *n, const Formula *f)
 {
-    if (f->hint)
-        return f->hint;
+    if (f->hinted)
+        return map_get(n->lower->hints, f);
     if (f->node)
         return name_of_node(n, f->node);
     if (f->kind == FORMULA_LOAD)
@@ -227,9 +227,12 @@ static void name_region(Namer *n, Region *r)
     }
     for (int side = 0; side < 2 && r->body[side]; side++) {
         int before = n->declared.count;
-        name_counters(n, r->body[side]);
-        name_buffers(n, r->body[side]->function);
-        name_block(n, &r->body[side]->function->body);
+        Lowering *outer = n->lower;
+        n->lower = r->body[side];
+        name_counters(n, n->lower);
+        name_buffers(n, n->lower->function);
+        name_block(n, &n->lower->function->body);
+        n->lower = outer;
         leave_scope(n, before);
     }
     leave_scope(n, declared);

@@ -113,16 +113,15 @@ typedef struct Origin {
 } Origin;
 
 struct Node {
-    Op op;
+    Op op : 16;                                             /* there are millions of nodes: the order saves space */
+    bool closed : 1;                                        /* made of constants alone, by no region */
     int id;                                                 /* creation order; larger than every operand's */
     const Type *type;
-    int operand_count;
+    int operand_count, attr_count;
     Node **operands;
-    int attr_count;
     const int64_t *attr;                                    /* layout per op: see ops.h */
     const double *data;                                     /* OP_constant: type->count values, row-major (ints and bools too) */
     const struct Fn *body[2];                               /* regions: closed functions (region.c); else NULL */
-    bool closed;                                            /* made of constants alone, by no region */
     int seen, place;                                        /* the walk that met it last, a guess at its place: fn.c's own */
     Origin origin;
     uint64_t hash;
