@@ -49,7 +49,10 @@ static Node *tangent_of_ruled(Sweep *s, Node *n, Node *const *tangents)
     for (int k = RULED_X; k < n->operand_count; k++) {
         if (!tangents[k])
             continue;
-        Node *term = rule_apply(s->ctx, n->op, ruled_text(k, true), n, n->operands, n, tangents[k]);
+        Node *term = n->op == OP_product_slope ? product_slope_adjoint(s->ctx, n, k, tangents[k])
+            : rule_apply(s->ctx, n->op, ruled_text(k, true), n, n->operands, n, tangents[k]);
+        if (!term)
+            continue;
         term = node_expand(s->ctx, term, batch_type(s->ctx, tangents[k], s->batch, n->type));
         sum = sum ? node_binary(s->ctx, OP_add, sum, term) : term;
     }

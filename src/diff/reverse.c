@@ -39,7 +39,7 @@ bool operand_carries(const Node *n, int operand)
     if (n->op == OP_override && operand == 0)               /* the value: its derivative is declared instead */
         return false;
     if (node_is_ruled(n))
-        return operand == RULED_X || operand == RULED_V;
+        return n->op == OP_product_slope ? operand >= RULED_X : operand == RULED_X || operand == RULED_V;
     if (n->op == OP_result)                                 /* of a region, which has a type of no meaning */
         return n->type->elem == ELEM_REAL;
     if (is_region(n))
@@ -142,6 +142,8 @@ static Node *built_adjoint(Sweep *s, Node *n, int operand, Node *g)
         return declared_adjoint(ctx, n, operand, g, s->batch);
     if (n->op == OP_det_cofactors)
         return cofactors_adjoint(ctx, n, operand, g);
+    if (n->op == OP_product_slope)
+        return product_slope_adjoint(ctx, n, operand, g);
     return n->op == OP_prod ? product_adjoint(ctx, n, g, s->batch) : no_rule(ctx, n);
 }
 
@@ -151,7 +153,7 @@ static bool has_text(const Node *n)
     if (op_info[n->op].class == CLASS_ELEMENTWISE)
         return n->op != OP_where;
     if (node_is_ruled(n))
-        return true;
+        return n->op != OP_product_slope;
     return op_info[n->op].class == CLASS_OTHER && op_info[n->op].adjoint[0] && n->op != OP_recurrence && n->op != OP_prod
         && n->op != OP_det_cofactors;
 }

@@ -114,6 +114,9 @@ const Sample samples[] = {
     { OP_triangular_solve, TWO(SHAPE2(3, 3), SHAPE2(3, 1)), ATTR(3, 1, 1, 1) },
     { OP_triangular_solve, TWO(SHAPE2(3, 3), SHAPE2(3, 1)), ATTR(3, 0, 0, 1) },
     { OP_triangular_solve, TWO(SHAPE3(2, 2, 2), SHAPE3(2, 2, 2)), ATTR(3, 0, 1, 0) },
+    { OP_product_slope, ONE(SHAPE1(4)), ATTR(1, 0) },
+    { OP_product_slope, ONE(SHAPE3(2, 2, 3)), ATTR(2, 0, 2) },
+    { OP_product_slope, ONE(SHAPE2(1, 2)), ATTR(2, 0, 1) },
     /* over the last axis, with a text of the prelude */
     { OP_with_slope, ONE(SHAPE1(4)), TEXT("logsumexp(x, axis: -1)") },
     { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("logsumexp(x, axis: 0)") },
@@ -197,6 +200,15 @@ static Node *build_matrix(Context *ctx, const Sample *s, Node *const *xs)
     return node_matrix(ctx, s->op, a);
 }
 
+static Node *build_product_slope(Context *ctx, const Sample *s, Node *x)
+{
+    int axes[RANK_MAX];
+    for (int k = 0; k < s->attr_count; k++)
+        axes[k] = (int)s->attr[k];
+    Node *product = node_reduce(ctx, OP_prod, x, s->attr_count, axes, false);
+    return product_adjoint(ctx, product, node_fill(ctx, product->type, 1), 0);
+}
+
 Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
 {
     const int64_t *attr = s->attr;
@@ -218,6 +230,7 @@ Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
         return node_reduce(ctx, s->op, xs[0], s->attr_count, axes, false);
     case OP_solve: case OP_inverse: case OP_det: case OP_logdet: case OP_cholesky: case OP_triangular_solve:
     case OP_det_cofactors: return build_matrix(ctx, s, xs);
+    case OP_product_slope: return build_product_slope(ctx, s, xs[0]);
     case OP_with_slope: case OP_softmax_like: case OP_log_softmax_like: case OP_softmax_slope: case OP_softmax_centred:
     case OP_softmax_uncentred: case OP_direction_like: case OP_norm_curvature: return prelude_apply(ctx, s->equation, s->operand_count, xs);
     default: internal_error(ctx, "self-test: no sample of %s can be built", op_info[s->op].name);

@@ -2,7 +2,8 @@
  *
  * The adjoint of y_k = b_k + a_k y_{k-1} is a recurrence that runs backwards.  The product has a derivative that is
  * exact when elements are zero, at every order: each element meets the product of all others, which is a product of
- * what stands before it and of what stands behind it, and both are recurrences.  Nothing here ever divides. */
+ * what stands before it and of what stands behind it, and both are recurrences.  Nothing here ever divides, and what a
+ * direction leaves out is not multiplied by its zero, because the rest may overflow. */
 #include "rules.h"
 
 /* x moved one place up along an axis counted from the end; zero comes in, the last element falls out. */
@@ -53,12 +54,22 @@ Node *recurrence_tangent(Context *ctx, Node *n, Node *const *tangents)
 }
 
 /* ---- product --------------------------------------------------------------------------------------------------- */
-/* The reduced axes of n moved behind the others: perm for the operand. */
-static int reduced_last(const Node *n, int *perm)
+/* The derivative of a product in some directions and one more that is left open, for each element: the sum over all ways to
+ * give each direction an element of its own, other than this one, of the directions there and the product of what is
+ * left.  So the derivative by x is the same with a direction more, and that by a direction is with g in its place. */
+typedef struct {
+    Context *ctx;
+    int count;
+    Node *x, **directions;                                  /* the elements that are multiplied along the last axis */
+    Node **before;                                          /* per set of directions: what they give before each element */
+} Product;
+
+/* The reduced axes moved behind the others: perm for the operand; how many others there are. */
+static int reduced_last(int rank, int axis_count, const int64_t *axes, int *perm)
 {
-    int rank = n->operands[0]->type->rank, count = 0, last = rank - n->attr_count;
+    int count = 0, last = rank - axis_count;
     for (int k = 0, r = 0; k < rank; k++) {
-        if (r < n->attr_count && n->attr[r] + rank == k)
+        if (r < axis_count && axes[r] + rank == k)
             perm[last + r++] = k;
         else
             perm[count++] = k;
@@ -74,35 +85,129 @@ static Node *permute_back(Context *ctx, Node *x, const int *perm)
     return node_permute(ctx, x, inverse);
 }
 
-/* The product of all elements before each one along the last axis; 1 for the first. */
-static Node *product_before(Context *ctx, Node *x)
+/* The reduced axes as one, the last. */
+static Node *as_line(Context *ctx, Node *x, int axis_count, const int64_t *axes)
 {
-    int64_t n = type_size(x->type, -1);
-    Node *one = node_fill(ctx, axis_slice(ctx, x, -1, 0, 1, 1)->type, 1);
-    return node_recurrence(ctx, shift_up(ctx, x, -1), axis_pad(ctx, one, -1, 0, n - 1), -1);
+    int perm[RANK_MAX], kept = reduced_last(x->type->rank, axis_count, axes, perm);
+    Node *moved = node_permute(ctx, x, perm);
+    const Type *rows = type_make(ctx, ELEM_REAL, kept, moved->type->dim);
+    int64_t flat = 1;
+    for (int k = 0; k < axis_count; k++)
+        flat *= type_size(x->type, (int)axes[k]);
+    return node_reshape(ctx, moved, type_concat(ctx, ELEM_REAL, rows, type_sized(ctx, ELEM_REAL, 1, &flat)));
 }
 
-/* For each element of the operand, the product of the others that are reduced with it. */
-static Node *product_of_others(Context *ctx, const Node *n)
+static Node *from_line(Context *ctx, Node *line, const Type *shape, int axis_count, const int64_t *axes)
 {
-    Node *x = n->operands[0];
-    int perm[RANK_MAX], kept = reduced_last(n, perm);
-    Node *moved = node_permute(ctx, x, perm);
-    int64_t flat = x->type->count / n->type->count;
-    const Type *rows = type_make(ctx, ELEM_REAL, kept, moved->type->dim);
-    Node *line = node_reshape(ctx, moved, type_concat(ctx, ELEM_REAL, rows, type_sized(ctx, ELEM_REAL, 1, &flat)));
-    Node *behind = axis_flip(ctx, product_before(ctx, axis_flip(ctx, line, -1)), -1);
-    Node *others = node_binary(ctx, OP_mul, product_before(ctx, line), behind);
-    return permute_back(ctx, node_reshape(ctx, others, moved->type), perm);
+    int perm[RANK_MAX];
+    const Dim *dims[RANK_MAX];
+    reduced_last(shape->rank, axis_count, axes, perm);
+    for (int k = 0; k < shape->rank; k++)
+        dims[k] = shape->dim[perm[k]];
+    return permute_back(ctx, node_reshape(ctx, line, type_make(ctx, ELEM_REAL, shape->rank, dims)), perm);
+}
+
+/* Without the batch axes that it was given for a direction: its products are the same for all of them. */
+static Node *without_batch(Node *x)
+{
+    while (x->op == OP_expand) {
+        const Type *own = x->operands[0]->type;
+        for (int k = 1; k <= own->rank; k++)
+            if (type_size(own, -k) != type_size(x->type, -k))
+                return x;
+        x = x->operands[0];
+    }
+    return x;
+}
+
+/* A direction that is zero at an element has no part in it, even where the product of the others overflows. */
+static Node *unless_zero(Context *ctx, Node *factor, Node *product)
+{
+    Node *zero = node_real(ctx, 0);
+    return node_where(ctx, node_binary(ctx, OP_eq, factor, zero), zero, product);
+}
+
+/* Sets are numbers with a bit per direction, and their parts are smaller. */
+static void find_before(Product *p)
+{
+    Context *ctx = p->ctx;
+    int64_t n = type_size(p->x->type, -1);
+    Node *one = node_fill(ctx, axis_slice(ctx, p->x, -1, 0, 1, 1)->type, 1), *factors = shift_up(ctx, p->x, -1);
+    p->before = NEW_ARRAY(ctx->arena, Node *, (int64_t)1 << p->count);
+    p->before[0] = node_recurrence(ctx, factors, axis_pad(ctx, one, -1, 0, n - 1), -1);
+    for (int set = 1; set < 1 << p->count; set++) {
+        Node *sum = NULL;
+        for (int k = 0; k < p->count; k++) {
+            if (!(set >> k & 1))
+                continue;
+            Node *w = p->directions[k];
+            Node *term = unless_zero(ctx, w, node_binary(ctx, OP_mul, w, p->before[set & ~(1 << k)]));
+            sum = sum ? node_binary(ctx, OP_add, sum, term) : term;
+        }
+        p->before[set] = node_recurrence(ctx, node_expand(ctx, factors, sum->type), shift_up(ctx, sum, -1), -1);
+    }
+}
+
+static Node *product_of_others(Context *ctx, Node *x, int count, Node **directions)
+{
+    Product p = { ctx, count, x, directions, NULL }, flipped = p;
+    flipped.x = axis_flip(ctx, x, -1);
+    flipped.directions = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    for (int k = 0; k < count; k++)
+        flipped.directions[k] = axis_flip(ctx, directions[k], -1);
+    find_before(&p);
+    find_before(&flipped);
+    Node *sum = NULL;
+    for (int set = 0, all = (1 << count) - 1; set <= all; set++) {
+        Node *before = p.before[set], *behind = axis_flip(ctx, flipped.before[all & ~set], -1);
+        Node *term = node_binary(ctx, OP_mul, before, behind);
+        term = set ? unless_zero(ctx, before, term) : term;
+        term = set != all ? unless_zero(ctx, behind, term) : term;
+        sum = sum ? node_binary(ctx, OP_add, sum, term) : term;
+    }
+    return sum;
+}
+
+/* Everything gets the shape of the last direction, which has the most batch axes.  NULL: more directions than elements. */
+static Node *product_slope(Context *ctx, Node *x, int count, Node *const *directions, int axis_count, const int64_t *axes)
+{
+    const Type *type = count ? directions[count - 1]->type : x->type;
+    Node **operands = NEW_ARRAY(ctx->arena, Node *, count + 2), **lines = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    Node *narrow = without_batch(x), *line = as_line(ctx, narrow->type->rank < axis_count ? x : narrow, axis_count, axes);
+    int own[RANK_MAX];
+    if (count >= type_size(line->type, -1))
+        return NULL;
+    for (int k = 0; k < axis_count; k++)
+        own[k] = (int)axes[k];
+    operands[1] = node_expand(ctx, x, type);
+    for (int k = 0; k < count; k++) {
+        operands[2 + k] = node_expand(ctx, directions[k], type);
+        lines[k] = as_line(ctx, operands[2 + k], axis_count, axes);
+    }
+    operands[0] = from_line(ctx, product_of_others(ctx, line, count, lines), type, axis_count, axes);
+    return node_ruled(ctx, OP_product_slope, count + 2, operands, axis_count, own);
+}
+
+Node *product_slope_adjoint(Context *ctx, const Node *n, int operand, Node *g)
+{
+    Node **directions = NEW_ARRAY(ctx->arena, Node *, n->operand_count);
+    int count = 0;
+    for (int k = RULED_X + 1; k < n->operand_count; k++)
+        if (k != operand)
+            directions[count++] = n->operands[k];
+    directions[count++] = g;
+    return product_slope(ctx, n->operands[RULED_X], count, directions, n->attr_count, n->attr);
 }
 
 Node *product_adjoint(Context *ctx, const Node *n, Node *g, int batch)
 {
-    return node_binary(ctx, OP_mul, batch_keep(ctx, n, g, batch), product_of_others(ctx, n));
+    Node *others = product_slope(ctx, n->operands[0], 0, NULL, n->attr_count, n->attr);
+    return node_binary(ctx, OP_mul, batch_keep(ctx, n, g, batch), others);
 }
 
 Node *product_tangent(Context *ctx, const Node *n, Node *dx)
 {
     int axes[RANK_MAX], count = reduced_axes(n, axes);
-    return node_sum(ctx, node_binary(ctx, OP_mul, dx, product_of_others(ctx, n)), count, axes, false);
+    Node *others = product_slope(ctx, n->operands[0], 0, NULL, n->attr_count, n->attr);
+    return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, false);
 }

@@ -68,10 +68,10 @@ Node *node_override(Context *ctx, int which, Node *const *operands)
 
 Node *node_ruled(Context *ctx, Op op, int count, Node *const *operands, int axis_count, const int *axes)
 {
-    Node *full[RULED_MOST];
+    Node **full = NEW_ARRAY(ctx->arena, Node *, count);
     int64_t attr[RANK_MAX];
     const Type *type = operands[0]->type;
-    CHECK(ctx, op_info[op].class == CLASS_RULED && count == op_info[op].arity);
+    CHECK(ctx, op_info[op].class == CLASS_RULED && (op_info[op].arity < 0 || count == op_info[op].arity));
     for (int k = 0; k < count; k++) {
         bool spread = op != OP_with_slope && (k == RULED_X || k == RULED_V);
         full[k] = spread ? node_expand(ctx, operands[k], type) : operands[k];

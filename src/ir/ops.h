@@ -201,6 +201,8 @@ OTHER(det_cofactors, -1, "det_cofactors(x, w.., g), and with g for one of w..: i
 /* -- declared by the user (call.c); attr: which -- */
 OTHER(call, -1, NONE, "a C function of the user, of every element")   /* arguments */
 OTHER(override, -1, NONE, "a value whose derivative is declared")     /* value, arguments; vanishes with the binds */
+/* -- a product, over `axis` -- */
+RULED(product_slope, -1, NONE, NONE, NONE, NONE, "derivative of prod(x) in the directions v.., and an open one: in src/diff")
 /* -- softmax and what is made of it: w is the softmax of x over `axis`.  These rules are closed, so no order of derivative
  *    subtracts w from 1 -- */
 RULED(with_slope, 3, "g * w", NONE, "sum(w * g, axis: axis, keepdim: true)", NONE,
