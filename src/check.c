@@ -5,8 +5,6 @@
 #include "check.h"
 #include "pass.h"
 
-#include <math.h>
-
 static const double float_tolerance = 1e-3;
 
 void finding_note(Finding *finding, double error, double tolerance)
@@ -49,6 +47,17 @@ void check_domain(int attempt, double *low, double *high)
     *high = ranges[attempt % 4][1];
 }
 
+Tensor *check_tremble(Check *check, int count, const Tensor *x)
+{
+    Tensor *moved = NEW_ARRAY(check->ctx->arena, Tensor, count + 1);
+    for (int k = 0; k < count; k++) {
+        moved[k] = check_zeros(check, x[k].type);
+        for (int64_t i = 0; i < x[k].type->count; i++)
+            moved[k].data[i] = x[k].data[i] * (is_real(x[k].type) ? 1 + draw(check, -4, 4) * 0x1p-52 : 1);
+    }
+    return moved;
+}
+
 double check_dot(const Tensor *a, const Tensor *b)
 {
     double sum = 0;
@@ -68,6 +77,25 @@ static double distance(const Tensor *got, const Tensor *want)
         if (!isfinite(worst)) return worst;
     }
     return worst / scale;
+}
+
+static double distances(const Fn *fn, const Tensor *got, const Tensor *want)
+{
+    double worst = 0;
+    for (int k = 0; k < fn_output_count(fn); k++) worst = fmax(worst, distance(&got[k], &want[k]));
+    return worst;
+}
+
+/* What the code may be off by at this point, where it is off by `error`. */
+static double engine_tolerance(Check *check, const Fn *reference, int inputs, const Tensor *x, const Tensor *want, double error)
+{
+    double tremor = 0;
+    if (check->ctx->options.is_float) return float_tolerance;
+    for (int k = 0; k < CHECK_TREMORS && error > check_double_tolerance && error <= check_tolerance(INFINITY); k++) {
+        const Tensor *near = fn_eval(check->ctx, reference, check_tremble(check, inputs, x), check->ctx->arena);
+        tremor = fmax(tremor, distances(reference, near, want));
+    }
+    return check_tolerance(tremor);
 }
 
 static Finding check_engine(Check *check, Engine engine, Fn *reference, Fn *fn, NativeStatus *status)
@@ -90,9 +118,8 @@ static Finding check_engine(Check *check, Engine engine, Fn *reference, Fn *fn, 
     *status = engine_run(ctx, engine, check->module->source, &fn, 1, calls, CHECK_POINTS);
     for (int k = 0; k < CHECK_POINTS && *status == NATIVE_DONE; k++) {
         Tensor *want = fn_eval(ctx, reference, calls[k].inputs, ctx->arena);
-        double worst = 0;
-        for (int j = 0; j < fn_output_count(fn); j++) worst = fmax(worst, distance(&calls[k].outputs[j], &want[j]));
-        finding_note(&finding, worst, ctx->options.is_float ? float_tolerance : check_double_tolerance);
+        double error = distances(fn, calls[k].outputs, want);
+        finding_note(&finding, error, engine_tolerance(check, reference, fn_input_count(fn), calls[k].inputs, want, error));
     }
     if (*status == NATIVE_FAILED) finding.verdict = FAILED;
     return finding;

@@ -6,8 +6,14 @@
 
 #include "driver.h"
 
+#include <math.h>
+
 enum { CHECK_POINTS = 3, CHECK_ATTEMPTS = 24 };
 static const double check_double_tolerance = 1e-9;
+/* Where two computations of one number differ by more, they may differ as much as the number moves when its inputs do in
+ * their last bits, but never by as much as a wrong rule makes. */
+enum { CHECK_TREMORS = 4 };
+static inline double check_tolerance(double tremor) { return fmin(1e-6, fmax(check_double_tolerance, 10 * tremor)); }
 
 typedef enum { UNDECIDED, PASSED, FAILED } Verdict;         /* undecided: no point could be used */
 typedef struct { double worst; int points; Verdict verdict; } Finding;   /* worst: relative error */
@@ -30,6 +36,7 @@ Tensor check_random(Check *, const Type *, double low, double high);
 /* Functions have domains that we do not know: a range to try. */
 void check_domain(int attempt, double *low, double *high);
 double check_dot(const Tensor *, const Tensor *);
+Tensor *check_tremble(Check *, int count, const Tensor *);  /* reals moved by some units in the last place */
 static inline bool is_real(const Type *type) { return type->elem == ELEM_REAL; }
 
 /* ---- check_evaluate.c: functions that only the check needs ------------------------------------------------------- */
