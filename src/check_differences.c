@@ -41,20 +41,24 @@ static double weighted(Check *check, const Fn *base, const Point *point, double 
     return sum;
 }
 
-/* Ridders: central differences at shrinking steps, extrapolated. */
+/* Ridders: central differences at shrinking steps, extrapolated.  So are the means of both sides, which must lead to the
+ * value at the point itself: of a function that jumps to and fro, two sides may agree that both lie elsewhere. */
 double check_difference(Check *check, const Fn *base, const Point *point, double *moved)
 {
-    double table[STEPS][STEPS], best = NAN, step = 0.02;
+    double slope[STEPS][STEPS], mean[STEPS][STEPS], best = NAN, step = 0.02, here = weighted(check, base, point, 0);
     *moved = INFINITY;
     for (int k = 0; k < STEPS; k++, step /= 4) {
-        table[0][k] = (weighted(check, base, point, step) - weighted(check, base, point, -step)) / (2 * step);
-        double factor = 16;
+        double right = weighted(check, base, point, step), left = weighted(check, base, point, -step), factor = 16;
+        slope[0][k] = (right - left) / (2 * step);
+        mean[0][k] = 0.5 * right + 0.5 * left;
         for (int j = 1; j <= k; j++, factor *= 16) {
-            table[j][k] = (table[j - 1][k] * factor - table[j - 1][k - 1]) / (factor - 1);
-            double by = fmax(fabs(table[j][k] - table[j - 1][k]), fabs(table[j][k] - table[j - 1][k - 1]));
-            if (by > *moved || isnan(by)) continue;
+            slope[j][k] = (slope[j - 1][k] * factor - slope[j - 1][k - 1]) / (factor - 1);
+            mean[j][k] = (mean[j - 1][k] * factor - mean[j - 1][k - 1]) / (factor - 1);
+            double by = fmax(fabs(slope[j][k] - slope[j - 1][k]), fabs(slope[j][k] - slope[j - 1][k - 1]));
+            bool leads_here = fabs(mean[j][k] - here) <= tolerance * fmax(1, fabs(here));
+            if (by > *moved || isnan(by) || !leads_here) continue;
             *moved = by;
-            best = table[j][k];
+            best = slope[j][k];
         }
     }
     return best;
