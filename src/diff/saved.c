@@ -122,15 +122,33 @@ static void mark_sink_side(Network *w)
         }
 }
 
-static void add_value(Network *w, const NodeList *nodes, const Value *values, int k)
+/* What is read can only be had by computing it again: its operands are read as well, and it is no part of the network.  The
+ * chains of such values are long, and would make the paths long. */
+static bool passes_on(const Value *v) { return v->kind == VALUE_CHEAP && v->unsavable; }
+
+static bool *find_read(Arena *scratch, const NodeList *nodes, const Value *values)
+{
+    bool *read = NEW_ARRAY(scratch, bool, nodes->count + 1);
+    for (int k = nodes->count - 1; k >= 0; k--) {
+        read[k] |= values[k].needed;
+        for (int i = 0; read[k] && passes_on(&values[k]) && i < nodes->at[k]->operand_count; i++) {
+            int operand = node_place(nodes, nodes->at[k]->operands[i]);
+            if (operand >= 0)
+                read[operand] = true;
+        }
+    }
+    return read;
+}
+
+static void add_value(Network *w, const NodeList *nodes, const Value *values, const bool *read, int k)
 {
     const Node *n = nodes->at[k];
-    if (values[k].kind == VALUE_FREE)
+    if (values[k].kind == VALUE_FREE || (read[k] && passes_on(&values[k])))
         return;
     add_edge(w, 2 * k, 2 * k + 1, values[k].unsavable ? unbounded : values[k].size);
     if (values[k].kind == VALUE_COSTLY)
         add_edge(w, w->source, 2 * k, unbounded);
-    if (values[k].needed)
+    if (read[k])
         add_edge(w, 2 * k + 1, w->sink, unbounded);
     for (int i = 0; values[k].kind == VALUE_CHEAP && i < n->operand_count; i++) {
         int operand = node_place(nodes, n->operands[i]);
@@ -158,8 +176,9 @@ const Node *values_choose(Context *ctx, const NodeList *nodes, Value *values)
                   .at = NEW_ARRAY(ctx->scratch, int, count) };
     for (int k = 0; k < count; k++)
         w.first[k] = -1;
+    const bool *read = find_read(ctx->scratch, nodes, values);
     for (int k = 0; k < nodes->count; k++)
-        add_value(&w, nodes, values, k);
+        add_value(&w, nodes, values, read, k);
     while (flow < unbounded && find_levels(&w))
         flow += push_level(&w);
     mark_sink_side(&w);
