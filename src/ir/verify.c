@@ -393,15 +393,15 @@ static void verify_node(Verifier *v, const Node *n)
 /* Every param is there once, and only the function's own are read. */
 static void verify_params(Verifier *v, const Fn *fn, const NodeList *nodes)
 {
-    bool *own = NEW_ARRAY(v->ctx->scratch, bool, graph_node_count(v->ctx));
+    Map *own = map_new(v->ctx->scratch);
     for (int k = 0; k < fn->params.count; k++) {
         const Node *p = fn->params.at[k].node;
-        HOLDS(v, p && p->op == OP_param && !own[p->id]);
-        own[p->id] = true;
+        HOLDS(v, p && p->op == OP_param && !map_get(own, p));
+        map_put(own, p, own);
     }
     for (int k = 0; k < nodes->count; k++) {
         v->node = nodes->at[k];
-        HOLDS(v, v->node->op != OP_param || own[v->node->id]);
+        HOLDS(v, v->node->op != OP_param || map_get(own, v->node));
     }
     v->node = NULL;
 }
