@@ -11,6 +11,7 @@
 #include "graph.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { SMALL = 3, DIRECTIONS_MAX = 12 };
 
@@ -444,11 +445,59 @@ static Node *products_of_others_but_two(Context *ctx, const Complete *c)
     return node_where(ctx, same, node_real(ctx, 0), product_of_others(ctx, without_i));
 }
 
-/* The cofactors of D, and of D their derivative in the direction f. */
-static Node *cofactors_of_diagonal(Context *ctx, const Complete *c, Node *f)
+/* For batches of [n, n, n]: x with its axes named by letters out of "pqk"; an axis of size 1 for each that is not. */
+static Node *placed(Context *ctx, Node *x, const char *letters)
 {
-    if (!f)
+    int64_t sizes[RANK_MAX], n = type_size(x->type, -1);
+    int named = (int)strlen(letters), front = x->type->rank - named, rank = 0;
+    while (rank < front) {
+        sizes[rank] = type_size(x->type, rank);
+        rank++;
+    }
+    for (const char *l = "pqk"; *l; l++)
+        sizes[rank++] = strchr(letters, *l) ? n : 1;
+    return node_reshape(ctx, x, type_sized(ctx, x->type->elem, rank, sizes));
+}
+
+/* [p, q, k]: the product of all pivots but p, q and k; 0 where two of them are the same. */
+static Node *products_of_others_but_three(Context *ctx, const Complete *c)
+{
+    Node *same = equal_places(ctx, c->n), *pq = placed(ctx, same, "pq"), *pk = placed(ctx, same, "pk");
+    Node *qk = placed(ctx, same, "qk"), *taken = node_binary(ctx, OP_or, pk, qk);
+    Node *left = node_where(ctx, taken, node_real(ctx, 1), placed(ctx, c->pivots, "k"));
+    return node_where(ctx, node_binary(ctx, OP_or, taken, pq), node_real(ctx, 0), product_of_others(ctx, left));
+}
+
+static Node *sum_last(Context *ctx, Node *x, int count)
+{
+    return node_sum(ctx, x, count, count == 1 ? (int[]){ -1 } : (int[]){ -2, -1 }, false);
+}
+
+/* The derivative of the cofactors of D in two directions.  A cofactor [p, q] goes from q to p by f, g or both, and what
+ * is not on the way goes back to where it comes from. */
+static Node *cofactors_in_two_directions(Context *ctx, const Complete *c, Node *f, Node *g)
+{
+    Node *others = products_of_others_but_three(ctx, c), *back = transpose(ctx, f), *on[2] = { f, g }, *sum = NULL;
+    for (int k = 0; k < 2; k++) {
+        Node *rest = sum_last(ctx, mul(ctx, others, placed(ctx, diagonal(ctx, on[1 - k], false), "k")), 1);
+        Node *ways = mul(ctx, placed(ctx, on[k], "qk"), placed(ctx, transpose(ctx, on[1 - k]), "pk"));
+        Node *term = sub(ctx, sum_last(ctx, mul(ctx, others, ways), 1), mul(ctx, transpose(ctx, on[k]), rest));
+        sum = sum ? add(ctx, sum, term) : term;
+    }
+    Node *row = beside(ctx, diagonal(ctx, f, false), 1), *column = diagonal(ctx, g, false);
+    column = node_reshape(ctx, column, sized(ctx, g->type, 1, c->n));
+    Node *pairs = sub(ctx, mul(ctx, row, column), mul(ctx, back, g));
+    return add(ctx, sum, diagonal(ctx, sum_last(ctx, mul(ctx, others, placed(ctx, pairs, "qk")), 2), true));
+}
+
+/* The cofactors of D, and of D their derivative in the direction f. */
+static Node *cofactors_of_diagonal(Context *ctx, const Complete *c, int count, Node *const *directions)
+{
+    Node *f = directions[0];
+    if (count == 0)
         return diagonal(ctx, product_of_others(ctx, c->pivots), true);
+    if (count == 2)
+        return cofactors_in_two_directions(ctx, c, f, directions[1]);
     Node *others = products_of_others_but_two(ctx, c);
     Node *row = node_reshape(ctx, diagonal(ctx, f, false), sized(ctx, f->type, 1, c->n));
     Node *on = node_reshape(ctx, node_matmul(ctx, row, others), sized(ctx, f->type, 0, c->n));
@@ -457,15 +506,15 @@ static Node *cofactors_of_diagonal(Context *ctx, const Complete *c, Node *f)
 
 /* With a = P' L D U Q', a direction e is f = L^-1 P e Q U^-1 for D, and cofactors c of D are P' L'^-1 c U'^-1 Q'
  * for a. */
-static Node *cofactors_by_factors(Context *ctx, Node *a, Node *e)
+static Node *cofactors_by_factors(Context *ctx, Node *a, int count, Node *const *directions)
 {
     Complete c = complete_factors(ctx, a);
-    Node *f = NULL;
-    if (e) {
-        Node *rows = node_lu_solve(ctx, c.factors, e, false, false);
-        f = transpose(ctx, node_lu_solve(ctx, c.factors, transpose(ctx, rows), true, true));
+    Node *f[2] = { NULL, NULL };
+    for (int k = 0; k < count; k++) {
+        Node *rows = node_lu_solve(ctx, c.factors, directions[k], false, false);
+        f[k] = transpose(ctx, node_lu_solve(ctx, c.factors, transpose(ctx, rows), true, true));
     }
-    Node *y = cofactors_of_diagonal(ctx, &c, f);
+    Node *y = cofactors_of_diagonal(ctx, &c, count, f);
     y = transpose(ctx, node_lu_solve(ctx, c.factors, transpose(ctx, y), true, false));
     y = node_lu_solve(ctx, c.factors, y, false, true);
     return mul(ctx, beside(ctx, c.sign, 2), y);
@@ -479,7 +528,17 @@ static Node *det(Context *ctx, const Matrix *m)
     return mul(ctx, c.sign, product_of(ctx, c.pivots));
 }
 
-/* Third derivatives and beyond.  adj(1 + sum of t_k z_k), its part that is linear in t_k for k in a set: what det has
+/* Where a matrix is nearly singular, what its inverse gives is no number to be trusted. */
+static Node *unless_singular(Context *ctx, const Complete *c, Node *y)
+{
+    Node *sizes = node_unary(ctx, OP_abs, c->pivots), *least = node_real(ctx, ctx->options.is_float ? 1e-3 : 1e-8);
+    Node *smallest = node_reduce(ctx, OP_min_reduce, sizes, 1, (int[]){ -1 }, false);
+    Node *largest = node_reduce(ctx, OP_max_reduce, sizes, 1, (int[]){ -1 }, false);
+    Node *good = node_binary(ctx, OP_gt, smallest, mul(ctx, least, largest));
+    return node_where(ctx, beside(ctx, good, 2), y, node_real(ctx, NAN));
+}
+
+/* Fourth derivatives and beyond.  adj(1 + sum of t_k z_k), its part that is linear in t_k for k in a set: what det has
  * there, which is a trace, less the parts with one z fewer times that z. */
 static Node *cofactors_by_inverse(Context *ctx, const Matrix *m, int count, Node *const *directions)
 {
@@ -502,7 +561,9 @@ static Node *cofactors_by_inverse(Context *ctx, const Matrix *m, int count, Node
         parts[which] = sub(ctx, mul(ctx, beside(ctx, trace, 2), identity(ctx, sum->type)), sum);
     }
     Node *adjugate = node_matmul(ctx, parts[(1u << count) - 1], y);
-    return mul(ctx, beside(ctx, det(ctx, m), 2), transpose(ctx, adjugate));
+    Complete c = complete_factors(ctx, m->node);
+    Node *size = beside(ctx, mul(ctx, c.sign, product_of(ctx, c.pivots)), 2);
+    return unless_singular(ctx, &c, mul(ctx, size, transpose(ctx, adjugate)));
 }
 
 static Node *det_cofactors(Context *ctx, int count, Node *const *operands)
@@ -515,8 +576,8 @@ static Node *det_cofactors(Context *ctx, int count, Node *const *operands)
     for (int k = 1; k < count; k++)                         /* cofactors of a transposed matrix are transposed */
         x[k] = m.transposed ? transpose(ctx, operands[k]) : operands[k];
     Matrix upright = { m.node, false, m.n };
-    Node *y = count > 2 ? cofactors_by_inverse(ctx, &upright, count - 1, x + 1)
-                        : cofactors_by_factors(ctx, m.node, count == 2 ? x[1] : NULL);
+    Node *y = count > 3 ? cofactors_by_inverse(ctx, &upright, count - 1, x + 1)
+                        : cofactors_by_factors(ctx, m.node, count - 1, x + 1);
     return m.transposed ? transpose(ctx, y) : y;
 }
 
