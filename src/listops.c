@@ -18,19 +18,19 @@ static const char *class_name(OpClass class)
 
 static void list_op(const OpInfo *op)
 {
-    printf("%-14s %-11s ", op->name, class_name(op->class));
+    printf("%-18s %-11s ", op->name, class_name(op->class));
     if (op->arity < 0) printf("  any  ");
     else printf("%5d  ", op->arity);
     printf("%s\n", op->doc);
     if (op->class != CLASS_ELEMENTWISE && op->class != CLASS_OTHER && op->class != CLASS_RULED) return;
     const char *names = op->class == CLASS_RULED ? "xv" : "xwv";
     for (int k = 0; names[k] && k < op->arity; k++)
-        if (op->adjoint[k]) printf("%34s%c_bar: %s\n", "", names[k], op->adjoint[k]);
+        if (op->adjoint[k]) printf("%38s%c_bar: %s\n", "", names[k], op->adjoint[k]);
 }
 
 int command_list_ops(Context *ctx)
 {
-    printf("%-14s %-11s %5s  %s\n", "op", "class", "takes",
+    printf("%-18s %-11s %5s  %s\n", "op", "class", "takes",
            "what it is, and the adjoint of each operand for the adjoint g of the result y");
     for (int op = 0; op < OP_COUNT; op++) list_op(&op_info[op]);
     int count, column = 0;
