@@ -18,13 +18,16 @@ static inline double check_tolerance(double tremor) { return fmin(1e-6, fmax(che
 typedef enum { UNDECIDED, PASSED, FAILED } Verdict;         /* undecided: no point could be used */
 typedef struct { double worst; int points; Verdict verdict; } Finding;   /* worst: relative error */
 
+typedef struct { const Fn *fn; EngineCode *code; } Compiled;     /* fn: after all passes */
+
 typedef struct Check {
     Context *ctx;
     Module *module;
     unsigned engines;
     uint64_t state;                                         /* of the random numbers */
     Map *helpers;                                           /* check_evaluate.c: Fn -> its code */
-    Vec(EngineCode *) loaded;
+    Vec(Compiled) compiled;
+    Vec(Node *) directions;                                 /* check_modes.c: inputs to use again, so that functions are the same */
 } Check;
 
 void finding_note(Finding *, double error, double tolerance);
@@ -42,6 +45,7 @@ static inline bool is_real(const Type *type) { return type->elem == ELEM_REAL; }
 /* ---- check_evaluate.c: functions that only the check needs ------------------------------------------------------- */
 /* In double, whatever the chosen type; by LLVM, if that is wanted and saves time. */
 Tensor *check_evaluate(Check *, const Fn *, const Tensor *inputs, Arena *);
+const EngineCode *check_compiled(const Check *, const Fn *);    /* code that was made of the same function; NULL: none */
 void check_forget(Check *);                                 /* all code that was made */
 
 bool check_row(const char *name, const char *against, const Finding *);     /* prints it; false when it failed */

@@ -19,19 +19,37 @@ static const Fn *named(Context *ctx, const Fn *fn)
     return copy;
 }
 
+static bool same_function(const Fn *a, const Fn *b)
+{
+    bool same = a->params.count == b->params.count && a->results.count == b->results.count;
+    for (int k = 0; same && k < a->params.count; k++) same = a->params.at[k].node == b->params.at[k].node;
+    for (int k = 0; same && k < a->results.count; k++)
+        same = a->results.at[k].node == b->results.at[k].node && !a->results.at[k].accumulate && !b->results.at[k].accumulate;
+    return same;
+}
+
+const EngineCode *check_compiled(const Check *check, const Fn *fn)
+{
+    for (int k = 0; k < check->compiled.count && !check->ctx->options.is_float; k++)
+        if (same_function(check->compiled.at[k].fn, fn)) return check->compiled.at[k].code;
+    return NULL;
+}
+
 /* NULL: the evaluator is as good, or an error message was written. */
-static EngineCode *code_of(Check *check, const Fn *fn)
+static const EngineCode *code_of(Check *check, const Fn *fn)
 {
     Context *ctx = check->ctx;
     Fn *final = pass_finish(ctx, fn_strip_binds(ctx, named(ctx, fn)));
+    const EngineCode *known = check_compiled(check, final);
+    if (known) return known;
     EngineCode *code = engine_lower(ctx, check->module->source, &final, 1);
     if (engine_cost(code, 0) < WORTH_COMPILING || !engine_load(ctx, code, ENGINE_JIT, CALLS)) return NULL;
-    vec_push(ctx->arena, &check->loaded, code);
+    vec_push(ctx->arena, &check->compiled, ((Compiled){final, code}));
     return code;
 }
 
 /* Once per function; halves of a split are left to the evaluator.  C functions of floats cannot be called with doubles. */
-static EngineCode *helper_of(Check *check, const Fn *fn, bool is_float)
+static const EngineCode *helper_of(Check *check, const Fn *fn, bool is_float)
 {
     static char none;
     bool whole = fn->results.count && fn_input_count(fn) == fn->params.count && fn_output_count(fn) == fn->results.count;
@@ -40,8 +58,8 @@ static EngineCode *helper_of(Check *check, const Fn *fn, bool is_float)
     if (!check->helpers) check->helpers = map_new(check->ctx->arena);
     void *known = map_get(check->helpers, fn);
     if (!known) {
-        EngineCode *code = code_of(check, fn);
-        map_put(check->helpers, fn, known = code ? (void *)code : &none);
+        const EngineCode *code = code_of(check, fn);
+        map_put(check->helpers, fn, known = code ? (void *)(uintptr_t)code : &none);
     }
     return known == &none ? NULL : known;
 }
@@ -70,7 +88,7 @@ Tensor *check_evaluate(Check *check, const Fn *fn, const Tensor *inputs, Arena *
 
 void check_forget(Check *check)
 {
-    for (int k = 0; k < check->loaded.count; k++) engine_unload(check->loaded.at[k]);
-    check->loaded.count = 0;
+    for (int k = 0; k < check->compiled.count; k++) engine_unload(check->compiled.at[k].code);
+    check->compiled.count = 0;
     check->helpers = NULL;
 }

@@ -8,10 +8,12 @@
  * further inputs, and only what is not always zero as results; `of` says what each of them belongs to. */
 typedef struct Mode { Fn fn; int *of; } Mode;
 
-static Node *extra_input(Check *check, Mode *mode, const Type *type)
+static Node *extra_input(Check *check, Mode *mode, int k, const Type *type)
 {
-    Node *node =
-        node_param(check->ctx, str_format(check->ctx, "direction_%d", mode->fn.params.count), type, mode->fn.span);
+    while (check->directions.count <= k) vec_push(check->ctx->arena, &check->directions, NULL);
+    if (!check->directions.at[k] || check->directions.at[k]->type != type)
+        check->directions.at[k] = node_param(check->ctx, str_format(check->ctx, "direction_%d", k), type, mode->fn.span);
+    Node *node = check->directions.at[k];
     Param param = {.name = node->origin.name, .node = node};
     vec_push(check->ctx->arena, &mode->fn.params, param);
     return node;
@@ -69,7 +71,7 @@ static Mode build_mode(Check *check, const Fn *base, bool reverse)
     const Reals *given = reverse ? &results : &inputs, *made = reverse ? &inputs : &results;
     Node **directions = NEW_ARRAY(ctx->arena, Node *, given->count + 1);
     Node **derivatives = NEW_ARRAY(ctx->arena, Node *, made->count + 1);
-    for (int k = 0; k < given->count; k++) directions[k] = extra_input(check, &mode, given->nodes[k]->type);
+    for (int k = 0; k < given->count; k++) directions[k] = extra_input(check, &mode, k, given->nodes[k]->type);
     if (reverse)
         diff_reverse(ctx, results.count, results.nodes, directions, 0, inputs.count, inputs.nodes, derivatives, NULL);
     else diff_forward(ctx, inputs.count, inputs.nodes, directions, 0, results.count, results.nodes, derivatives);

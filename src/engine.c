@@ -29,6 +29,8 @@ Fn **engine_functions(Context *ctx, Fn **fns, int count, int *total)
 static char *native_copy(Context *ctx, const Tensor *tensor)
 {
     size_t size = element_size(ctx, tensor->type->elem);
+    if (tensor->type->elem == ELEM_REAL && !ctx->options.is_float)
+        return arena_copy(ctx->scratch, tensor->data, size * (size_t)tensor->type->count);
     char *copy = arena_alloc(ctx->scratch, size * (size_t)tensor->type->count);
     for (int64_t k = 0; k < tensor->type->count; k++)
         element_put(ctx, copy + (size_t)k * size, tensor->type->elem, tensor->data[k]);

@@ -206,12 +206,26 @@ static bool has_label(const int64_t *labels, int count, int64_t label)
     return false;
 }
 
+/* All products of a walk, added up where they belong: its last axis in a loop of its own, since these are the evaluator's time. */
+static void add_products(Walk *walk, const double *x, const double *w, double *out)
+{
+    int64_t count = walk_count(walk), length = 1, step[3] = { 0 };
+    if (walk->rank) {
+        length = walk->size[--walk->rank];
+        for (int k = 0; k < 3; k++)
+            step[k] = walk->stride[k][walk->rank];
+    }
+    for (int64_t i = count / length; i > 0; i--, walk_next(walk))
+        for (int64_t k = 0; k < length; k++)
+            out[walk->at[2] + k * step[2]] += x[walk->at[0] + k * step[0]] * w[walk->at[1] + k * step[1]];
+}
+
 static void eval_einsum(const Node *n, const double *const *xs, double *out)
 {
+    static const double one = 1;
     const Type *a = n->operands[0]->type, *b = n->operand_count > 1 ? n->operands[1]->type : NULL;
     int ranks = a->rank + (b ? b->rank : 0);
     const int64_t *labels = n->attr, *result = labels + ranks;
-    const double *x = xs[0], *w = b ? xs[1] : NULL;
     Walk walk = { 0 };
     for (int summed = 0; summed < 2; summed++)              /* axes of the result outside, the summed ones inside */
         for (int k = 0; k < ranks; k++)
@@ -220,8 +234,7 @@ static void eval_einsum(const Node *n, const double *const *xs, double *out)
                           label_stride(a, labels, labels[k]), b ? label_stride(b, labels + a->rank, labels[k]) : 0,
                           label_stride(n->type, result, labels[k]));
     fill(out, n->type->count, 0);
-    for (int64_t i = walk_count(&walk); i > 0; i--, walk_next(&walk))
-        out[walk.at[2]] += x[walk.at[0]] * (w ? w[walk.at[1]] : 1);
+    add_products(&walk, xs[0], b ? xs[1] : &one, out);
 }
 
 /* ---- run-time indices -------------------------------------------------------------------------------------------- */
