@@ -134,7 +134,10 @@ const Sample samples[] = {
     { OP_with_slope, ONE(SHAPE1(3)), TEXT("norm(x + 1)") },
     { OP_direction_like, ONE(SHAPE1(3)), TEXT("_direction(x + 1)") },
     { OP_direction_like, ONE(SHAPE2(3, 2)), TEXT("_direction([[5.0], [1.5], [1.5]] + x, axis: 0)") },
-    { OP_norm_curvature, TWO(SHAPE1(3), SHAPE1(3)), TEXT("_norm_curvature(x + 1, _direction(x + 1), norm(x + 1, keepdim: true), w)") },
+    { OP_power_direction_like, ONE(SHAPE1(3)), TEXT("norm(x + 2, p: 3)") },
+    { OP_power_direction_like, ONE(SHAPE2(2, 3)), TEXT("norm(x + [5, 1.5, -1.5], p: 2.5, axis: 1)") },
+    { OP_norm_curvature, TWO(SHAPE1(3), SHAPE1(3)),
+      TEXT("_norm_curvature(x + 1, _direction(x + 1), norm(x + 1, keepdim: true), w)") },
     { OP_norm_curvature, TWO(SHAPE1(3), SHAPE2(2, 3)),
       TEXT("_norm_curvature(x + [5, 1, 1], _direction(x + [5, 1, 1]), norm(x + [5, 1, 1], keepdim: true), w, axis: -1)") },
 };
@@ -232,7 +235,8 @@ Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
     case OP_det_cofactors: return build_matrix(ctx, s, xs);
     case OP_product_slope: return build_product_slope(ctx, s, xs[0]);
     case OP_with_slope: case OP_softmax_like: case OP_log_softmax_like: case OP_softmax_slope: case OP_softmax_centred:
-    case OP_softmax_uncentred: case OP_direction_like: case OP_norm_curvature: return prelude_apply(ctx, s->equation, s->operand_count, xs);
+    case OP_softmax_uncentred: case OP_direction_like: case OP_power_direction_like:
+    case OP_norm_curvature: return prelude_apply(ctx, s->equation, s->operand_count, xs);
     default: internal_error(ctx, "self-test: no sample of %s can be built", op_info[s->op].name);
     }
 }

@@ -196,6 +196,7 @@ const Builtin reduce_builtins[] = {
     { "softmax_centred", build_ruled, 4, 4, "axis", true },
     { "softmax_uncentred", build_ruled, 4, 4, "axis", true },
     { "direction_like", build_ruled, 3, 3, "axis", true },
+    { "power_direction_like", build_ruled, 4, 4, "axis", true },
     { "norm_curvature", build_ruled, 5, 5, "axis", true },
     { "log_softmax_like", build_ruled, 3, 3, "axis", true },
     { "extent", build_extent, 1, 1, "axis", true },

@@ -224,6 +224,9 @@ RULED(direction_like, 3, "_norm_curvature(x, y, with_slope(w, x, y, axis: axis),
       "_norm_curvature(x, y, with_slope(w, x, y, axis: axis), g, axis: axis)", NONE, "x / w, where w is its norm")
 RULED(norm_curvature, 5, "_norm_third(x, w, u, v, g, axis: axis)", "_norm_curvature(x, w, u, g, axis: axis)",
       "_norm_third(x, w, u, v, g, axis: axis)", "_norm_curvature(x, w, u, g, axis: axis)", "(v - w * sum(w * v)) / u")
+RULED(power_direction_like, 4, "_power_curvature(x, y, with_slope(w, x, y, axis: axis), v, g, axis: axis)", NONE,
+      "_power_curvature(x, y, with_slope(w, x, y, axis: axis), v, g, axis: axis)", NONE,
+      "slope of w, the norm of x of order v, which is constant")
 /* made by the pass `factor`, when derivatives have been formed */
 OTHER(lu_factor, 1, NONE,
       "L and U in one matrix, then what each row was exchanged with")   /* attr: complete: columns were exchanged, too */
