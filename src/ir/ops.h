@@ -201,12 +201,12 @@ OTHER(det_cofactors, -1, "det_cofactors(x, w.., g), and with g for one of w..: i
 /* -- declared by the user (call.c); attr: which -- */
 OTHER(call, -1, NONE, "a C function of the user, of every element")   /* arguments */
 OTHER(override, -1, NONE, "a value whose derivative is declared")     /* value, arguments; vanishes with the binds */
-/* -- a product, over `axis` -- */
+/* -- reductions over `axis` -- */
 RULED(product_slope, -1, NONE, NONE, NONE, NONE, "derivative of prod(x) in the directions v.., and an open one: in src/diff")
-/* -- softmax and what is made of it: w is the softmax of x over `axis`.  These rules are closed, so no order of derivative
- *    subtracts w from 1 -- */
 RULED(with_slope, 3, "g * w", NONE, "sum(w * g, axis: axis, keepdim: true)", NONE,
       "a reduction of x that keeps its axes, whose slope is w")
+/* -- softmax and what is made of it: w is the softmax of x over `axis`.  These rules are closed, so no order of derivative
+ *    subtracts w from 1 -- */
 RULED(softmax_like, 3, "_softmax_slope(x, w, g, axis: axis)", NONE, "_softmax_slope(x, w, g, axis: axis)", NONE,
       "w, or w less a constant")
 RULED(softmax_slope, 4, "_softmax_curvature(x, w, v, g, axis: axis)", "_softmax_slope(x, w, g, axis: axis)",
@@ -219,9 +219,9 @@ RULED(softmax_uncentred, 4, "-_softmax_slope(x, w, g, axis: axis) * sum(v, axis:
       "_softmax_uncentred(x, w, g, axis: axis)", "v - w * sum(v)")
 RULED(log_softmax_like, 3, "_softmax_uncentred(x, w, g, axis: axis)", NONE, "_softmax_centred(x, w, g, axis: axis)", NONE,
       "logarithm of w")
-/* -- the Euclidean norm over `axis`: w is x / norm, u the norm -- */
+/* -- norms over `axis`; of norm_curvature, w is x / norm and u the norm -- */
 RULED(direction_like, 3, "_norm_curvature(x, y, with_slope(w, x, y, axis: axis), g, axis: axis)", NONE,
-      "_norm_curvature(x, y, with_slope(w, x, y, axis: axis), g, axis: axis)", NONE, "x / w, where w is its norm")
+      "_norm_curvature(x, y, with_slope(w, x, y, axis: axis), g, axis: axis)", NONE, "x / w, where w is the norm of x")
 RULED(norm_curvature, 5, "_norm_third(x, w, u, v, g, axis: axis)", "_norm_curvature(x, w, u, g, axis: axis)",
       "_norm_third(x, w, u, v, g, axis: axis)", "_norm_curvature(x, w, u, g, axis: axis)", "(v - w * sum(w * v)) / u")
 RULED(power_direction_like, 4, "_power_curvature(x, y, with_slope(w, x, y, axis: axis), v, g, axis: axis)", NONE,
