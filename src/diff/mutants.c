@@ -9,7 +9,7 @@ static bool has_rule(Op op, int operand)
     if (info->class == CLASS_LINEAR)                        /* einsum, index_add and index_set have two real operands */
         return operand == 0 || (operand == 1 && (op == OP_einsum || op == OP_index_add || op == OP_index_set));
     if (info->class == CLASS_RULED)
-        return operand == RULED_X || (operand == 2 && op == OP_product_slope) || (operand == RULED_V && info->adjoint[1]);
+        return operand == RULED_X || (operand == 2 && info->arity < 0) || (operand == RULED_V && info->adjoint[1]);
     return info->class == CLASS_OTHER && operand < info->arity && info->adjoint[0];
 }
 

@@ -33,13 +33,18 @@ bool is_region(const Node *n)
     return n->op == OP_loop || n->op == OP_while_loop || n->op == OP_branch;
 }
 
+bool is_built(const Node *n)
+{
+    return n->op == OP_product_slope || n->op == OP_cumprod_slope || n->op == OP_cumprod_back;
+}
+
 /* ---- what both sweeps ask -------------------------------------------------------------------------------------- */
 bool operand_carries(const Node *n, int operand)
 {
     if (n->op == OP_override && operand == 0)               /* the value: its derivative is declared instead */
         return false;
     if (node_is_ruled(n))
-        return n->op == OP_product_slope ? operand >= RULED_X : operand == RULED_X || operand == RULED_V;
+        return is_built(n) ? operand >= RULED_X : operand == RULED_X || operand == RULED_V;
     if (n->op == OP_result)                                 /* of a region, which has a type of no meaning */
         return n->type->elem == ELEM_REAL;
     if (is_region(n))
@@ -144,6 +149,8 @@ static Node *built_adjoint(Sweep *s, Node *n, int operand, Node *g)
         return cofactors_adjoint(ctx, n, operand, g);
     if (n->op == OP_product_slope)
         return product_slope_adjoint(ctx, n, operand, g);
+    if (n->op == OP_cumprod_slope || n->op == OP_cumprod_back)
+        return cumprod_adjoint(ctx, n, operand, g);
     return n->op == OP_prod ? product_adjoint(ctx, n, g, s->batch) : no_rule(ctx, n);
 }
 
@@ -153,7 +160,7 @@ static bool has_text(const Node *n)
     if (op_info[n->op].class == CLASS_ELEMENTWISE)
         return n->op != OP_where;
     if (node_is_ruled(n))
-        return n->op != OP_product_slope;
+        return !is_built(n);
     return op_info[n->op].class == CLASS_OTHER && op_info[n->op].adjoint[0] && n->op != OP_recurrence && n->op != OP_prod
         && n->op != OP_det_cofactors;
 }

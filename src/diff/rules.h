@@ -35,6 +35,9 @@ Node *product_adjoint(Context *, const Node *n, Node *g, int batch);
 Node *product_tangent(Context *, const Node *n, Node *dx);
 /* With g in the place of a direction, or for x as one more; also the tangent.  NULL: it is zero. */
 Node *product_slope_adjoint(Context *, const Node *n, int operand, Node *g);
+Node *cumprod_adjoint(Context *, const Node *n, int operand, Node *g);
+Node *cumprod_tangent(Context *, const Node *n, int operand, Node *g);
+bool is_built(const Node *n);                               /* ruled, but not by a text */
 
 /* ---- matrix.c -------------------------------------------------------------------------------------------------- */
 Node *matrix_tangent(Context *, Node *n, Node *const *tangents);

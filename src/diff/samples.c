@@ -117,6 +117,11 @@ const Sample samples[] = {
     { OP_product_slope, ONE(SHAPE1(4)), ATTR(1, 0) },
     { OP_product_slope, ONE(SHAPE3(2, 2, 3)), ATTR(2, 0, 2) },
     { OP_product_slope, ONE(SHAPE2(1, 2)), ATTR(2, 0, 1) },
+    { OP_cumprod_slope, ONE(SHAPE1(4)), TEXT("cumprod(x)") },
+    { OP_cumprod_slope, ONE(SHAPE2(3, 2)), TEXT("cumprod(x, axis: 0)") },
+    { OP_cumprod_slope, ONE(SHAPE1(1)), TEXT("cumprod(x)") },
+    { OP_cumprod_back, TWO(SHAPE1(4), SHAPE1(4)), ATTR(1, -1) },
+    { OP_cumprod_back, TWO(SHAPE2(3, 2), SHAPE2(3, 2)), ATTR(1, -2) },
     /* over the last axis, with a text of the prelude */
     { OP_with_slope, ONE(SHAPE1(4)), TEXT("logsumexp(x, axis: -1)") },
     { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("logsumexp(x, axis: 0)") },
@@ -234,7 +239,9 @@ Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
     case OP_solve: case OP_inverse: case OP_det: case OP_logdet: case OP_cholesky: case OP_triangular_solve:
     case OP_det_cofactors: return build_matrix(ctx, s, xs);
     case OP_product_slope: return build_product_slope(ctx, s, xs[0]);
-    case OP_with_slope: case OP_softmax_like: case OP_log_softmax_like: case OP_softmax_slope: case OP_softmax_centred:
+    case OP_cumprod_back:
+        return cumprod_adjoint(ctx, node_ruled(ctx, OP_cumprod_slope, 2, (Node *[]){ xs[0], xs[0] }, 1, axes), 1, xs[1]);
+    case OP_cumprod_slope: case OP_with_slope: case OP_softmax_like: case OP_log_softmax_like: case OP_softmax_slope: case OP_softmax_centred:
     case OP_softmax_uncentred: case OP_direction_like: case OP_power_direction_like:
     case OP_norm_curvature: return prelude_apply(ctx, s->equation, s->operand_count, xs);
     default: internal_error(ctx, "self-test: no sample of %s can be built", op_info[s->op].name);

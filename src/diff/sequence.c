@@ -1,4 +1,4 @@
-/* sequence.c: adjoint and tangent of the recurrence, and of the product.
+/* sequence.c: adjoint and tangent of the recurrence, of the product and of the running product.
  *
  * The adjoint of y_k = b_k + a_k y_{k-1} is a recurrence that runs backwards.  The product has a derivative that is
  * exact when elements are zero, at every order: each element meets the product of all others, which is a product of
@@ -210,4 +210,134 @@ Node *product_tangent(Context *ctx, const Node *n, Node *dx)
     int axes[RANK_MAX], count = reduced_axes(n, axes);
     Node *others = product_slope(ctx, n->operands[0], 0, NULL, n->attr_count, n->attr);
     return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, false);
+}
+
+/* ---- running product --------------------------------------------------------------------------------------------- */
+/* y_k is the product of x_0 .. x_k.  Its derivatives in directions are recurrences over its own: per set of directions
+ * what has been taken up to k.  The adjoint meets what stands before an element with what comes back from behind it. */
+typedef struct {
+    Context *ctx;
+    int axis, count;
+    Node *x, *const *directions;
+} Running;
+
+static Node *plus(Context *ctx, Node *sum, Node *term)
+{
+    return sum ? node_binary(ctx, OP_add, sum, term) : term;
+}
+
+/* The sum over the directions k of a set of w_k times what `rest` has for the set without it; NULL for no direction. */
+static Node *taken_here(const Running *r, int set, Node *const *rest)
+{
+    Node *sum = NULL;
+    for (int k = 0; k < r->count; k++)
+        if (set >> k & 1) {
+            Node *w = r->directions[k];
+            sum = plus(r->ctx, sum, unless_zero(r->ctx, w, node_binary(r->ctx, OP_mul, w, rest[set & ~(1 << k)])));
+        }
+    return sum;
+}
+
+static Node *recurrence_of(const Running *r, Node *a, Node *b)
+{
+    return node_recurrence(r->ctx, node_expand(r->ctx, a, b->type), b, r->axis);
+}
+
+/* Per set: up to each element, and strictly before it. */
+static void run_forward(const Running *r, Node **upto, Node **before)
+{
+    Context *ctx = r->ctx;
+    int64_t n = type_size(r->x->type, r->axis);
+    Node *head = axis_slice(ctx, r->x, r->axis, 0, 1, 1), *one = node_fill(ctx, head->type, 1);
+    upto[0] = recurrence_of(r, r->x, axis_pad(ctx, head, r->axis, 0, n - 1));
+    Node *parts[2] = { one, n == 1 ? NULL : axis_slice(ctx, upto[0], r->axis, 0, 1, n - 1) };
+    before[0] = n == 1 ? one : node_concat(ctx, 2, parts, r->axis);
+    for (int set = 1; set < 1 << r->count; set++) {
+        upto[set] = recurrence_of(r, r->x, taken_here(r, set, before));
+        before[set] = shift_up(ctx, upto[set], r->axis);
+    }
+}
+
+/* Per set: what the adjoint h brings back to each element. */
+static void run_back(const Running *r, Node *h, Node **back)
+{
+    Context *ctx = r->ctx;
+    Node *factors = shift_up(ctx, axis_flip(ctx, r->x, r->axis), r->axis);
+    for (int set = 0; set < 1 << r->count; set++) {
+        Node *in = axis_flip(ctx, set ? taken_here(r, set, back) : h, r->axis);
+        back[set] = axis_flip(ctx, recurrence_of(r, factors, set ? shift_up(ctx, in, r->axis) : in), r->axis);
+    }
+}
+
+static Node *running_slope(const Running *r)
+{
+    Node **upto = NEW_ARRAY(r->ctx->arena, Node *, (int64_t)2 << r->count), **before = upto + (1 << r->count);
+    run_forward(r, upto, before);
+    return upto[(1 << r->count) - 1];
+}
+
+static Node *running_back(const Running *r, Node *h)
+{
+    Context *ctx = r->ctx;
+    Node **upto = NEW_ARRAY(ctx->arena, Node *, (int64_t)3 << r->count), *sum = NULL;
+    Node **before = upto + (1 << r->count), **back = before + (1 << r->count);
+    run_forward(r, upto, before);
+    run_back(r, h, back);
+    for (int set = 0, all = (1 << r->count) - 1; set <= all; set++) {
+        Node *term = node_binary(ctx, OP_mul, before[set], back[all & ~set]);
+        term = set ? unless_zero(ctx, before[set], term) : term;
+        term = all ? unless_zero(ctx, back[all & ~set], term) : term;
+        sum = plus(ctx, sum, term);
+    }
+    return sum;
+}
+
+/* h (NULL: the slope itself) and directions; the one with most batch axes has the shape of the result. */
+static Node *running(Context *ctx, Node *x, Node *h, int count, Node *const *directions, int axis)
+{
+    const Type *type = h ? h->type : x->type;
+    Node **operands = NEW_ARRAY(ctx->arena, Node *, count + 3), **spread = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    int at = 1;
+    for (int k = 0; k < count; k++)
+        type = directions[k]->type->rank > type->rank ? directions[k]->type : type;
+    operands[at++] = node_expand(ctx, x, type);
+    if (h)
+        operands[at++] = h = node_expand(ctx, h, type);
+    for (int k = 0; k < count; k++)
+        operands[at++] = spread[k] = node_expand(ctx, directions[k], type);
+    Running r = { ctx, axis, count, without_batch(x), spread };
+    if (r.x->type->rank < -axis)
+        r.x = x;
+    operands[0] = node_expand(ctx, h ? running_back(&r, h) : running_slope(&r), type);
+    return node_ruled(ctx, h ? OP_cumprod_back : OP_cumprod_slope, at, operands, 1, &axis);
+}
+
+/* Its directions, with g in the place of one, or as one more when the operand is x; their count. */
+static int directions_with(const Node *n, int operand, Node *g, Node **directions)
+{
+    int count = 0, first = n->op == OP_cumprod_back ? 3 : 2;
+    for (int k = first; k < n->operand_count; k++)
+        if (k != operand)
+            directions[count++] = n->operands[k];
+    if (g)
+        directions[count++] = g;
+    return count;
+}
+
+Node *cumprod_tangent(Context *ctx, const Node *n, int operand, Node *g)
+{
+    Node **directions = NEW_ARRAY(ctx->arena, Node *, n->operand_count), *x = n->operands[RULED_X];
+    bool is_back = n->op == OP_cumprod_back, by_h = is_back && operand == 2;
+    int count = directions_with(n, operand, by_h ? NULL : g, directions);
+    return running(ctx, x, by_h ? g : is_back ? n->operands[2] : NULL, count, directions, (int)n->attr[0]);
+}
+
+Node *cumprod_adjoint(Context *ctx, const Node *n, int operand, Node *g)
+{
+    Node **directions = NEW_ARRAY(ctx->arena, Node *, n->operand_count), *x = n->operands[RULED_X];
+    if (n->op == OP_cumprod_back && operand != 2)
+        return cumprod_tangent(ctx, n, operand, g);
+    bool is_back = n->op == OP_cumprod_back;
+    int count = directions_with(n, operand, is_back ? g : NULL, directions);
+    return running(ctx, x, is_back ? NULL : g, count, directions, (int)n->attr[0]);
 }

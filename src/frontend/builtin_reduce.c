@@ -190,6 +190,7 @@ const Builtin reduce_builtins[] = {
     { "min", build_min, 1, 2, "axis keepdim", false },
     { "max_first", build_max_first, 1, 1, "axis keepdim", false },
     { "recurrence", build_recurrence, 2, 2, "axis", false },
+    { "cumprod_slope", build_ruled, 2, 2, "axis", true },
     { "with_slope", build_ruled, 3, 3, "axis", true },
     { "softmax_like", build_ruled, 3, 3, "axis", true },
     { "softmax_slope", build_ruled, 4, 4, "axis", true },

@@ -203,6 +203,8 @@ OTHER(call, -1, NONE, "a C function of the user, of every element")   /* argumen
 OTHER(override, -1, NONE, "a value whose derivative is declared")     /* value, arguments; vanishes with the binds */
 /* -- reductions over `axis` -- */
 RULED(product_slope, -1, NONE, NONE, NONE, NONE, "derivative of prod(x) in the directions v.., and an open one: in src/diff")
+RULED(cumprod_slope, -1, NONE, NONE, NONE, NONE, "derivative of cumprod(x) in the directions v..: in src/diff")
+RULED(cumprod_back, -1, NONE, NONE, NONE, NONE, "derivative of sum(w * cumprod(x)) in v.., and an open one: in src/diff")
 RULED(with_slope, 3, "g * w", NONE, "sum(w * g, axis: axis, keepdim: true)", NONE,
       "a reduction of x that keeps its axes, whose slope is w")
 /* -- softmax and what is made of it: w is the softmax of x over `axis`.  These rules are closed, so no order of derivative
