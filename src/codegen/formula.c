@@ -25,7 +25,7 @@ static uint32_t formula_hash(const Formula *f)
 
 static bool formula_equal(const Formula *a, const Formula *b)
 {
-    if (a->hash != b->hash || a->kind != b->kind || a->elem != b->elem || a->arg_count != b->arg_count
+    if (a->kind != b->kind || a->elem != b->elem || a->arg_count != b->arg_count
         || a->term_count != b->term_count || a->integer != b->integer
         || (!a->term_count && a->named != b->named)
         || (a->elem == ELEM_REAL && memcmp(&a->number, &b->number, sizeof a->number) != 0))
@@ -39,21 +39,30 @@ static bool formula_equal(const Formula *a, const Formula *b)
     return true;
 }
 
+/* Where a formula is, or where it belongs. */
+static FormulaSlot *table_find(const Lowering *lower, const Formula *key)
+{
+    for (size_t at = key->hash;; at++) {
+        FormulaSlot *slot = &lower->table[at & (lower->table_size - 1)];
+        if (!slot->formula || (slot->hash == key->hash && formula_equal(slot->formula, key)))
+            return slot;
+    }
+}
+
 static void table_grow(Lowering *lower)
 {
-    const Formula **old = lower->table;
+    FormulaSlot *old = lower->table;
     size_t old_size = lower->table_size;
     if (!old_size && lower->formula_count)
         internal_error(lower->ctx, "a formula is made after the last one");
     lower->table_size = old_size ? old_size * 2 : 1024;
-    lower->table = NEW_ARRAY(lower->own, const Formula *, lower->table_size);
+    lower->table = NEW_ARRAY(lower->own, FormulaSlot, lower->table_size);
     for (size_t k = 0; k < old_size; k++) {
-        if (!old[k])
-            continue;
-        size_t at = old[k]->hash & (lower->table_size - 1);
-        while (lower->table[at])
-            at = (at + 1) & (lower->table_size - 1);
-        lower->table[at] = old[k];
+        size_t at = old[k].hash;
+        while (old[k].formula && lower->table[at & (lower->table_size - 1)].formula)
+            at++;
+        if (old[k].formula)
+            lower->table[at & (lower->table_size - 1)] = old[k];
     }
     arena_drop(lower->own, old, sizeof *old * old_size);
 }
@@ -253,12 +262,9 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
     key.hash = formula_hash(&key);
     if (4 * (size_t)lower->formula_count >= 3 * lower->table_size)
         table_grow(lower);
-    size_t at = key.hash & (lower->table_size - 1);
-    while (lower->table[at]) {
-        if (formula_equal(lower->table[at], &key))
-            return lower->table[at];
-        at = (at + 1) & (lower->table_size - 1);
-    }
+    FormulaSlot *slot = table_find(lower, &key);
+    if (slot->formula)
+        return slot->formula;
     Formula *f = arena_copy(lower->arena, &key, offsetof(Formula, arg) + (size_t)key.arg_count * sizeof *key.arg);
     if (key.term_count)
         f->terms = arena_copy(lower->arena, key.terms, sizeof *key.terms * (size_t)key.term_count);
@@ -266,7 +272,7 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
     finish_dependence(lower, f);
     if (f->elem != ELEM_REAL)
         finish_range(f);
-    lower->table[at] = f;
+    *slot = (FormulaSlot){ f, f->hash };
     if (f->kind == FORMULA_AFFINE)
         narrow_range(lower, f);
     return f;
