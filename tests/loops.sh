@@ -92,5 +92,54 @@ else
     failed=$((failed + 1))
     echo "the workspace for 1000 trips is $many bytes, and for 100 trips $few"
 fi
+
+# steps MODEL EXPORT N: how many steps a call takes: basic blocks, and the elements that are filled or copied at once.
+steps() {
+    "$adc" -D "n=$3" --export "g = $2(f)" "$1" -o "$scratch/steps.c" || return
+    arguments=$(sed -n '/^void g(/,/;$/p' "$scratch/steps.h" | sed 's|/\*[^/]*\*/||g; s/.*(//; s/[);]//g' | tr ',' '\n' |
+        sed '/^ *$/d; s/.*const double \*.*/x + 99 * __COUNTER__/; s/.*const int32_t \*.*/k/; s/.*double \*.*/ROOM/' | paste -sd,)
+    cat - "$scratch/steps.c" >"$scratch/counted.c" <<'END'
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+static volatile long steps;
+__attribute__((no_sanitize_coverage)) void __sanitizer_cov_trace_pc(void);
+__attribute__((no_sanitize_coverage)) void __sanitizer_cov_trace_pc(void) { ++steps; }
+#define memset(to, value, size) (steps += (long)(size) / 8, memset(to, value, size))
+#define memcpy(to, from, size) (steps += (long)(size) / 8, memcpy(to, from, size))
+END
+    cat >>"$scratch/counted.c" <<END
+#define ROOM (room + (__COUNTER__ << 18))
+static double room[1 << 22], x[1 << 18];
+static int32_t k[1 << 18];
+int main(void)
+{
+    for (int i = 0; i < 1 << 18; ++i) {
+        x[i] = 0.5 + (i * 7919L % 1009) / 2018.0;
+        k[i] = (int32_t)((i * 7919L + 3) % $3);
+    }
+    steps = 0;
+    g($arguments);
+    printf("%ld\n", steps);
+}
+END
+    $cc -std=gnu11 -O1 -w -fno-tree-loop-distribute-patterns -fsanitize-coverage=trace-pc -I"$scratch" "$scratch/counted.c" \
+        -lm -o "$scratch/counted" && "$scratch/counted"
+}
+
+# Nothing of the size of a whole array is touched per trip: ten times the trips are ten times the steps.
+cc=gcc
+command -v gcc >/dev/null 2>&1 || cc=
+for model in "$(dirname "$0")"/growth/*.ad; do
+    for transform in $(sed -n 's/^# exports: //p' "$model"); do
+        [ -n "$cc" ] || continue
+        few=$(steps "$model" "$transform" 100) many=$(steps "$model" "$transform" 1000)
+        if [ "${few:-0}" -gt 100 ] && [ "${many:-0}" -gt 1000 ] && [ "$many" -le $((11 * few)) ]; then passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            echo "$model, $transform: ${few:-?} steps for n = 100 and ${many:-?} for n = 1000"
+        fi
+    done
+done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

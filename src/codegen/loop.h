@@ -248,6 +248,7 @@ typedef struct NodeInfo {
     const Node **values;                                    /* of a region: the result nodes; NULL where not asked for */
     const Node *taken_by;                                   /* what takes over the buffer; NULL: none */
     bool owned;                                             /* a param whose buffer may be taken: carried in place */
+    const Node *part_of;                                    /* stored so that this can change in place; NULL: it is not */
 } NodeInfo;
 
 /* Where a result of a lowering goes: mutable scalars, or a buffer: at its end what the result is, if in_place from the start

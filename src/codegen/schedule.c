@@ -182,6 +182,45 @@ static bool views_it(const Lowering *lower, const Node *b, const Node *region)
     return views > (region->op == OP_branch);               /* a branch carries a capture */
 }
 
+/* Can all that reads b do so before `user`? */
+static bool readers_first(Schedule *s, const Node *b, const Node *user)
+{
+    find_readers(s, b);
+    if (s->readers.count > 1 && ++s->searches > SEARCHES_MAX)
+        return false;
+    return !s->late && !readers_need(s, s->lower->slot[user->id]);
+}
+
+/* Small parts of b that are read where they are used get a place of their own, which is filled before b changes: that costs
+ * less than a copy of b.  Or they lose it again.  Were there any? */
+static bool store_parts(Schedule *s, const Node *b, bool store)
+{
+    enum { PARTS = 4 };
+    Lowering *lower = s->lower;
+    bool any = false;
+    s->epoch++;
+    s->stack.count = 0;
+    vec_push(s->scratch, &s->stack, lower->slot[b->id]);
+    while (s->stack.count) {
+        int k = s->stack.at[--s->stack.count];
+        for (int i = s->user_at[k]; i < s->user_at[k + 1]; i++) {
+            int user = s->users[i];
+            if (user >= lower->info_count || !see(s, user))
+                continue;
+            NodeInfo *info = &lower->infos[user];
+            bool part = PARTS * info->node->type->count <= b->type->count;
+            if (info->mode == MODE_INLINE && !part) {
+                vec_push(s->scratch, &s->stack, user);
+            } else if (part && info->into == NULL && (store ? info->mode == MODE_INLINE : info->part_of == b)) {
+                info->mode = store ? MODE_BUFFER : MODE_INLINE;
+                info->part_of = store ? b : NULL;
+                any = true;
+            }
+        }
+    }
+    return any;
+}
+
 static bool may_take(Schedule *s, const Node *b, const Node *user)
 {
     const NodeInfo *info = info_of(s->lower, b);
@@ -191,10 +230,7 @@ static bool may_take(Schedule *s, const Node *b, const Node *user)
         return false;
     if (b->op == OP_param ? !info->owned || !leads_home(s->lower, b, user) : info->result != 0)
         return false;
-    find_readers(s, b);
-    if (s->readers.count > 1 && ++s->searches > SEARCHES_MAX)
-        return false;
-    return !s->late && !readers_need(s, s->lower->slot[user->id]);
+    return readers_first(s, b, user) || (store_parts(s, b, true) && (readers_first(s, b, user) || !store_parts(s, b, false)));
 }
 
 static void consider(Schedule *s, const Node *b, const Node *user)

@@ -251,18 +251,75 @@ static Node *index_adjoint(Context *ctx, const Node *n, Node *g, int batch)
     return scatter(ctx, OP_index_add, zero, n->operand_count - 1, n->operands + 1, g, batch);
 }
 
-/* Of several writers to one place the last one stays; only it gets the adjoint. */
-static Node *keep_last_writer(Context *ctx, const Node *n, Node *g, int batch)
+/* Does the index count along this axis of the writers, whatever the others are, and within the array's axis? */
+static bool counts_along(const Node *index, int axis, int64_t size)
+{
+    int64_t writers = type_size(index->type, axis), low = 0;
+    double value;
+    for (;; index = index->operands[0]) {
+        int own = axis - (index->op == OP_expand ? index->type->rank - index->operands[0]->type->rank : 0);
+        if (index->op == OP_iota)
+            return axis == 0 && index->type->count == writers && low >= 0 && low + writers <= size;
+        if (index->op == OP_add && node_is_fill(index->operands[1], &value))
+            low += (int64_t)value;
+        else if (index->op == OP_expand && own >= 0 && type_size(index->operands[0]->type, own) == writers)
+            axis = own;
+        else if (index->op == OP_reshape && index->type->count == writers && index->operands[0]->type->rank == 1)
+            axis = 0;
+        else
+            return false;
+    }
+}
+
+/* No two writers write to the same place, for certain. */
+static bool are_apart(const Node *n)
+{
+    const Type *writers = n->operands[2]->type;
+    bool apart = true;
+    for (int axis = 0; axis < writers->rank; axis++) {
+        bool counts = type_size(writers, axis) == 1;
+        for (int k = 2; k < n->operand_count; k++)
+            counts |= counts_along(n->operands[k], axis, type_size(n->type, k - 2));
+        apart &= counts;
+    }
+    return apart;
+}
+
+/* Per writer: does none after it write to the same place?  Few writers are compared with each other. */
+static Node *none_after(Context *ctx, const Node *n, Node *order)
+{
+    int64_t column[2] = { order->type->count, 1 }, row[2] = { 1, order->type->count };
+    const Type *columns = type_sized(ctx, ELEM_INT, 2, column), *rows = type_sized(ctx, ELEM_INT, 2, row);
+    Node *after = node_binary(ctx, OP_gt, node_reshape(ctx, order, rows), node_reshape(ctx, order, columns));
+    for (int k = 2; k < n->operand_count; k++) {
+        Node *last = node_int(ctx, type_size(n->type, k - 2) - 1);
+        Node *at = node_binary(ctx, OP_max, node_binary(ctx, OP_min, n->operands[k], last), node_int(ctx, 0));
+        Node *same = node_binary(ctx, OP_eq, node_reshape(ctx, at, rows), node_reshape(ctx, at, columns));
+        after = node_binary(ctx, OP_and, after, same);
+    }
+    Node *count = node_sum(ctx, node_to_real(ctx, after), 1, (const int[]){ -1 }, false);
+    return node_reshape(ctx, node_binary(ctx, OP_eq, count, node_real(ctx, 0)),
+                        type_with_elem(ctx, order->type, ELEM_BOOL));
+}
+
+static Node *is_last_writer(Context *ctx, const Node *n, Node *order)
 {
     int count = n->operand_count - 2;
     Node *const *indices = n->operands + 2;
-    const Type *writers = indices[0]->type, *base = n->operands[0]->type;
-    if (writers->count == 1)
-        return g;
-    Node *order = node_reshape(ctx, node_iota(ctx, writers->count), writers);
-    Node *nobody = node_fill(ctx, type_make(ctx, ELEM_INT, count, base->dim), 0);
+    Node *nobody = node_fill(ctx, type_make(ctx, ELEM_INT, count, n->operands[0]->type->dim), 0);
+    if (order->type->count * order->type->count <= nobody->type->count)
+        return none_after(ctx, n, order);
     Node *last = node_index(ctx, node_index_set(ctx, nobody, count, indices, order), count, indices);
-    Node *stays = node_binary(ctx, OP_eq, last, order);
+    return node_binary(ctx, OP_eq, last, order);
+}
+
+/* Of several writers to one place the last one stays; only it gets the adjoint. */
+static Node *keep_last_writer(Context *ctx, const Node *n, Node *g, int batch)
+{
+    const Type *writers = n->operands[2]->type;
+    if (writers->count == 1 || are_apart(n))
+        return g;
+    Node *stays = is_last_writer(ctx, n, node_reshape(ctx, node_iota(ctx, writers->count), writers));
     int64_t sizes[RANK_MAX];
     for (int k = 0; k < g->type->rank - batch; k++)
         sizes[k] = k < writers->rank ? type_size(writers, k) : 1;

@@ -35,6 +35,9 @@ void fn_rewrite_records(Context *, const Fn *old, Fn *fn, NodeNow, const void *u
 
 void region_leave_out(Context *, Map *open, Node *param);   /* region.c: its param is 0 where a body is opened */
 
+/* moved.c: for scatter.c. */
+Node *scatter_moved(Context *, const Node *, bool dense);
+
 /* region.c.  Closes bodies over the params `own`: what they read besides becomes captures, which follow the `leading` operands.
  * whole: the nodes of the set are inside even when they read no own param. */
 typedef struct RegionParts {

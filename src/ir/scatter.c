@@ -20,6 +20,7 @@ typedef struct { Context *ctx; Arena *own; Map *bodies, *users; } Everywhere;
 /* One function or body while it is rewritten. */
 typedef struct {
     Everywhere *all;
+    bool inside;                                            /* of a region */
     Map *users, *sums;                                      /* root of a sum -> its terms */
     Map *starts;                                            /* value of a region -> the terms that it starts from */
     Map *now;                                               /* old node -> new node */
@@ -222,10 +223,21 @@ static Terms start_values(Level *l, const Terms *terms)
     return pending;
 }
 
+/* Is it a small part of an array of zeros, moved any number of times? */
+static bool is_moved(const Level *l, const Node *n)
+{
+    const Node *x = n;
+    if (!l->inside || n->type->count <= WORTH)
+        return false;
+    while (x->op == OP_pad || x->op == OP_reshape || x->op == OP_permute)
+        x = x->operands[0];
+    return x != n && (is_zero_chain(x) || scatter_moved(l->all->ctx, n, true));
+}
+
 static bool has_movable(Level *l, const Terms *terms)
 {
     for (int k = 0; k < terms->count; k++)
-        if (is_zero_chain(terms->at[k].node) || is_padded_row(terms->at[k].node) || may_start(l, terms->at[k]))
+        if (is_zero_chain(terms->at[k].node) || is_moved(l, terms->at[k].node) || is_padded_row(terms->at[k].node) || may_start(l, terms->at[k]))
             return true;
     return false;
 }
@@ -276,7 +288,10 @@ static Node *sum_of(Level *l, const Terms *terms)
     Node *sum = NULL;
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < terms->count; k++) {
-            Node *x = now(l, terms->at[k].node);
+            Node *x = now(l, terms->at[k].node), *moved = NULL;
+            if (is_moved(l, x) && !is_padded_row(x))
+                moved = scatter_moved(ctx, x, true);
+            x = moved ? moved : x;
             bool negative = terms->at[k].negative, chain = is_zero_chain(x), row = !negative && is_padded_row(x);
             if ((chain || row) != (pass == 1))
                 continue;
@@ -295,6 +310,8 @@ static Node *rewrite_node(Context *ctx, const Node *old, Node *const *operands, 
     Level *l = user;
     const Terms *terms = map_get(l->sums, old);
     Node *made = terms ? sum_of(l, terms) : node_rebuild(ctx, old, operands);
+    Node *moved = l->inside && made->type->count > WORTH ? scatter_moved(ctx, made, false) : NULL;
+    made = moved ? moved : made;
     if (terms && old->origin.name)
         node_set_name(made, old->origin.name);
     map_put(l->now, old, made);
@@ -388,9 +405,9 @@ static void rewrite_region(Context *ctx, const Node *old, Node *const *operands,
 }
 
 /* ---- functions --------------------------------------------------------------------------------------------------- */
-static Fn *scatter_fn(Everywhere *all, const Fn *fn)
+static Fn *scatter_fn(Everywhere *all, const Fn *fn, bool inside)
 {
-    Level l = { .all = all, .users = users_of(all, fn), .sums = map_new(all->own), .starts = map_new(all->own),
+    Level l = { .all = all, .inside = inside, .users = users_of(all, fn), .sums = map_new(all->own), .starts = map_new(all->own),
                 .now = map_new(all->own) };
     find_sums(&l, fn);
     return fn_rewrite_regions(all->ctx, fn, rewrite_node, rewrite_region, &l);
@@ -400,7 +417,7 @@ static const Fn *new_body(Everywhere *all, const Fn *body)
 {
     Fn *fn = map_get(all->bodies, body);
     if (!fn)
-        map_put(all->bodies, body, fn = scatter_fn(all, body));
+        map_put(all->bodies, body, fn = scatter_fn(all, body, true));
     return fn;
 }
 
@@ -408,7 +425,7 @@ Fn *fn_scatter_sums(Context *ctx, const Fn *fn)
 {
     Arena *own = arena_new();
     Everywhere all = { .ctx = ctx, .own = own, .bodies = map_new(own), .users = map_new(own) };
-    Fn *result = scatter_fn(&all, fn);
+    Fn *result = scatter_fn(&all, fn, false);
     arena_free(own);
     return result;
 }
