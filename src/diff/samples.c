@@ -240,12 +240,13 @@ Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
     case OP_det_cofactors: return build_matrix(ctx, s, xs);
     case OP_product_slope: return build_product_slope(ctx, s, xs[0]);
     case OP_cumprod_back:
-        return cumprod_adjoint(ctx, node_ruled(ctx, OP_cumprod_slope, 2, (Node *[]){ xs[0], xs[0] }, 1, axes), 1, xs[1]);
-    case OP_cumprod_slope: case OP_with_slope: case OP_softmax_like: case OP_log_softmax_like: case OP_softmax_slope: case OP_softmax_centred:
-    case OP_softmax_uncentred: case OP_direction_like: case OP_power_direction_like:
-    case OP_norm_curvature: return prelude_apply(ctx, s->equation, s->operand_count, xs);
-    default: internal_error(ctx, "self-test: no sample of %s can be built", op_info[s->op].name);
+        return cumprod_adjoint(ctx, node_ruled(ctx, OP_cumprod_slope, 2, (Node *[]){ xs[0], xs[0] }, 1, axes), RULED_X,
+                               xs[1]);
+    default: break;
     }
+    if (op_info[s->op].class == CLASS_RULED)
+        return prelude_apply(ctx, s->equation, s->operand_count, xs);
+    internal_error(ctx, "self-test: no sample of %s can be built", op_info[s->op].name);
 }
 
 Str sample_text(Context *ctx, const Sample *s)

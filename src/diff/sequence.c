@@ -173,7 +173,7 @@ static Node *product_slope(Context *ctx, Node *x, int count, Node *const *direct
 {
     const Type *type = count ? directions[count - 1]->type : x->type;
     Node **operands = NEW_ARRAY(ctx->arena, Node *, count + 2), **lines = NEW_ARRAY(ctx->arena, Node *, count + 1);
-    Node *narrow = without_batch(x), *line = as_line(ctx, narrow->type->rank < axis_count ? x : narrow, axis_count, axes);
+    Node *narrow = without_batch(x), *line = as_line(ctx, narrow->type->rank < -axes[0] ? x : narrow, axis_count, axes);
     int own[RANK_MAX];
     if (count >= type_size(line->type, -1))
         return NULL;
@@ -184,7 +184,9 @@ static Node *product_slope(Context *ctx, Node *x, int count, Node *const *direct
         operands[2 + k] = node_expand(ctx, directions[k], type);
         lines[k] = as_line(ctx, operands[2 + k], axis_count, axes);
     }
-    operands[0] = from_line(ctx, product_of_others(ctx, line, count, lines), type, axis_count, axes);
+    const Type *full = as_line(ctx, operands[1], axis_count, axes)->type;
+    Node *others = node_expand(ctx, product_of_others(ctx, line, count, lines), full);
+    operands[0] = from_line(ctx, others, type, axis_count, axes);
     return node_ruled(ctx, OP_product_slope, count + 2, operands, axis_count, own);
 }
 
