@@ -38,6 +38,10 @@ void region_leave_out(Context *, Map *open, Node *param);   /* region.c: its par
 /* moved.c: for scatter.c. */
 Node *scatter_moved(Context *, const Node *, bool dense);
 
+/* region.c.  Branches on one condition as one branch; see region_again. */
+void region_branches_again(Context *, int count, Node *const *branches, Node **const *operands, const bool *const *keep,
+                           Node ***values);
+
 /* region.c.  Closes bodies over the params `own`: what they read besides becomes captures, which follow the `leading` operands.
  * whole: the nodes of the set are inside even when they read no own param. */
 typedef struct RegionParts {

@@ -1,4 +1,5 @@
-/* merge.c: loops over the same index become one loop, and values of regions that nobody reads go.
+/* merge.c: loops over the same index become one loop, branches on the same condition one branch, and values of regions that
+ * nobody reads go.
  *
  * Differentiation makes a loop again with more stacks or carries, over the same index param; the original, the one with
  * the tape and, where nothing is carried backwards, the adjoint loop meet here.  Loops are merged within one level, which
@@ -7,7 +8,7 @@
 
 #include <string.h>
 
-typedef struct Group {                                      /* loops that become one; a branch is alone */
+typedef struct Group {                                      /* loops or branches that become one */
     Vec(Node *) members;
     bool done;
 } Group;
@@ -151,6 +152,8 @@ static const Node *index_of(const Node *loop) { return loop->body[0]->params.at[
 static bool fits(const Node *a, const Node *b)
 {
     int leading = a->op == OP_loop;
+    if (a->op == OP_branch || b->op == OP_branch)
+        return a->op == b->op && a->operands[0] == b->operands[0];
     if (a->op != b->op || a->attr[0] != b->attr[0] || index_of(a) != index_of(b)
         || (leading && a->operands[0] != b->operands[0]))
         return false;
@@ -192,18 +195,18 @@ static void find_groups(Tidy *t)
 {
     Context *ctx = t->ctx;
     const int *levels = find_levels(t);
-    Map *meetings = map_new(ctx->scratch);                  /* index param -> the groups over it, by level */
+    Map *meetings = map_new(ctx->scratch);                  /* index or condition -> the groups over it, by level */
     for (int k = 0; k < t->walk.nodes.count; k++) {
         Node *n = t->walk.nodes.at[k];
         Group *g = NULL;
         if (!node_is_region(n) || !t->needed[k])
             continue;
-        Meeting *m = is_loop(n) ? map_get(meetings, index_of(n)) : NULL;
+        const Node *over = is_loop(n) ? index_of(n) : n->operands[0];
+        Meeting *m = map_get(meetings, over);
         if (!m || m->level != levels[k]) {
             m = NEW(ctx->scratch, Meeting);
             m->level = levels[k];
-            if (is_loop(n))
-                map_put(meetings, index_of(n), m);
+            map_put(meetings, over, m);
         }
         for (int i = 0; !g && i < m->groups.count; i++)
             g = joins(t, m->groups.at[i], n) ? m->groups.at[i] : NULL;
@@ -349,9 +352,30 @@ static void rebuild_alone(Tidy *t, const Node *n)
     map_put(t->values, n, values);
 }
 
+static void rebuild_branches(Tidy *t, const Group *g)
+{
+    int count = g->members.count;
+    Node ***operands = NEW_ARRAY(t->ctx->arena, Node **, count), ***values = NEW_ARRAY(t->ctx->arena, Node **, count);
+    const bool **keep = NEW_ARRAY(t->ctx->arena, const bool *, count);
+    for (int k = 0; k < count; k++) {
+        Node *n = g->members.at[k];
+        operands[k] = operands_now(t, n);
+        keep[k] = keep_of(t, n);
+        values[k] = NEW_ARRAY(t->ctx->arena, Node *, region_result_count(n) + 1);
+        map_put(t->values, n, values[k]);
+    }
+    graph_set_origin(t->ctx, g->members.at[0]->origin);
+    region_branches_again(t->ctx, count, g->members.at, operands, keep, values);
+}
+
 static void rebuild_group(Tidy *t, Group *g)
 {
     Context *ctx = t->ctx;
+    if (g->members.count > 1 && g->members.at[0]->op == OP_branch) {
+        rebuild_branches(t, g);
+        g->done = true;
+        return;
+    }
     NodeSet set = { .floor = NODE_SET_MEMBERS, .members = map_new(ctx->arena) };
     Parts p = { 0 };
     Nodes taken = { 0 };

@@ -487,3 +487,34 @@ void region_again(Context *ctx, const Node *region, const Fn *const *body, Node 
         loop_again(ctx, region, body[0], operands, keep, roots, &set, values);
     arena_free(own);
 }
+
+void region_branches_again(Context *ctx, int count, Node *const *branches, Node **const *operands, const bool *const *keep,
+                           Node ***values)
+{
+    Arena *own = arena_new();
+    NodeSet set = { .floor = NODE_SET_MEMBERS, .members = map_new(own) };
+    int all = 0, at = 0;
+    for (int k = 0; k < count; k++)
+        all += region_result_count(branches[k]);
+    Node **sides[2] = { NEW_ARRAY(ctx->arena, Node *, all + 1), NEW_ARRAY(ctx->arena, Node *, all + 1) };
+    Node **made = NEW_ARRAY(ctx->arena, Node *, all + 1);
+    for (int k = 0; k < count; k++) {
+        int results = region_result_count(branches[k]);
+        Node **roots = NEW_ARRAY(ctx->arena, Node *, 2 * results + 1);
+        open_roots(ctx, branches[k], branches[k]->body, operands[k], keep[k], roots, &set);
+        for (int i = 0; i < results; i++) {
+            if (!keep[k][i])
+                continue;
+            sides[0][at] = roots[i];
+            sides[1][at++] = roots[results + i];
+        }
+    }
+    BranchParts p = { .condition = operands[0][0], .count = at, .yes = sides[0], .no = sides[1], .inside = &set };
+    node_branch(ctx, &p, made);
+    at = 0;
+    for (int k = 0; k < count; k++)
+        for (int i = 0; i < region_result_count(branches[k]); i++)
+            if (keep[k][i])
+                values[k][i] = made[at++];
+    arena_free(own);
+}

@@ -49,7 +49,8 @@ static Map *users_of(Everywhere *all, const Fn *fn)
 }
 
 /* ---- scatters ---------------------------------------------------------------------------------------------------- */
-static bool from_zero(Everywhere *all, const Node *n);
+static bool from_zero(Everywhere *all, const Fn *body, const Node *n);
+static int additive_param(Everywhere *all, const Fn *body, int result);
 
 /* A branch both of whose sides scatter into zeros. */
 static bool branch_from_zero(Everywhere *all, const Node *n)
@@ -57,16 +58,26 @@ static bool branch_from_zero(Everywhere *all, const Node *n)
     if (n->op != OP_result || n->operands[0]->op != OP_branch)
         return false;
     for (int b = 0; b < 2; b++)
-        if (!from_zero(all, n->operands[0]->body[b]->results.at[n->attr[0]].node))
+        if (!from_zero(all, n->operands[0]->body[b], n->operands[0]->body[b]->results.at[n->attr[0]].node))
             return false;
     return true;
 }
 
-static bool from_zero(Everywhere *all, const Node *n)
+/* A loop that adds up from zero, and that nothing else in the body reads for this. */
+static bool loop_from_zero(Everywhere *all, const Fn *body, const Node *n)
+{
+    const Node *loop = n->op == OP_result ? n->operands[0] : n;
+    int first = loop->op == OP_while_loop;
+    return (first || loop->op == OP_loop) && n->attr[0] < loop->attr[1] && uses(users_of(all, body), n) == 1
+        && node_is_zero(loop->operands[!first + n->attr[0]])
+        && additive_param(all, loop->body[0], first + (int)n->attr[0]) == 1 + n->attr[0];
+}
+
+static bool from_zero(Everywhere *all, const Fn *body, const Node *n)
 {
     while (n->op == OP_index_add)
         n = n->operands[0];
-    return node_is_zero(n) || branch_from_zero(all, n);
+    return node_is_zero(n) || branch_from_zero(all, n) || loop_from_zero(all, body, n);
 }
 
 /* A single row with zeros around it, along the first axis. */
@@ -159,7 +170,7 @@ static bool adds_from_zero(Everywhere *all, const Node *value)
     if (region->op == OP_branch) {
         bool both = true;
         for (int b = 0; b < 2; b++)
-            both &= from_zero(all, new_body(all, region->body[b])->results.at[k].node);
+            both &= from_zero(all, new_body(all, region->body[b]), new_body(all, region->body[b])->results.at[k].node);
         return both;
     }
     int init = region_leading_count(region) - (int)region->attr[1] + k;
@@ -321,12 +332,28 @@ static Node *rewrite_node(Context *ctx, const Node *old, Node *const *operands, 
 /* ---- regions made again ------------------------------------------------------------------------------------------ */
 static Fn *started_body(Context *ctx, const Fn *body, int count, const int *which);
 
+/* The value of a loop that adds up, begun at `start`; its other values move to the new loop. */
+static Node *started_loop(Context *ctx, const Node *value, Node *start, Map *moved)
+{
+    Node *loop = value->operands[0];
+    Node **operands = arena_copy(ctx->arena, loop->operands, sizeof *operands * (size_t)loop->operand_count);
+    Node **values = NEW_ARRAY(ctx->arena, Node *, region_result_count(loop) + 1);
+    operands[(loop->op == OP_loop) + value->attr[0]] = start;
+    region_again(ctx, loop, loop->body, operands, NULL, values);
+    for (int k = 0; k < region_result_count(loop); k++)
+        if (k != value->attr[0])
+            map_put(moved, node_result(ctx, loop, k), values[k]);
+    return values[value->attr[0]];
+}
+
 /* The node with `start` in the place of the zeros that it scatters into. */
-static Node *started(Context *ctx, Node *n, Node *start)
+static Node *started(Context *ctx, Node *n, Node *start, Map *moved)
 {
     Node *base = n;
     while (base->op == OP_index_add)
         base = base->operands[0];
+    if (base->op == OP_result && base->operands[0]->op != OP_branch)
+        start = started_loop(ctx, base, start, moved);
     if (base->op == OP_result && base->operands[0]->op == OP_branch) {
         const Node *branch = base->operands[0];
         int which = (int)base->attr[0];
@@ -343,6 +370,17 @@ static Node *started(Context *ctx, Node *n, Node *start)
     return chain_onto(ctx, start, n, false);
 }
 
+static void move_results(Context *ctx, Fn *fn, const Map *moved)
+{
+    int count = map_count(moved) ? fn->results.count : 0;
+    Node **roots = NEW_ARRAY(ctx->arena, Node *, count + 1);
+    for (int k = 0; k < count; k++)
+        roots[k] = fn->results.at[k].node;
+    graph_substitute(ctx, roots, count, moved, NULL, NULL);
+    for (int k = 0; k < count; k++)
+        fn->results.at[k].node = roots[k];
+}
+
 /* Some results start from params, which follow the others. */
 static Fn *started_body(Context *ctx, const Fn *body, int count, const int *which)
 {
@@ -356,9 +394,11 @@ static Fn *started_body(Context *ctx, const Fn *body, int count, const int *whic
         vec_push(ctx->arena, &fn->results, body->results.at[k]);
     for (int k = 0; k < count; k++) {
         Result *r = &fn->results.at[which[k]];
+        Map *moved = map_new(ctx->arena);
         Node *param = node_param(ctx, r->node->origin.name, r->node->type, r->node->origin.span);
         vec_push(ctx->arena, &fn->params, ((Param){ .name = param->origin.name, .node = param }));
-        r->node = started(ctx, r->node, param);
+        r->node = started(ctx, r->node, param, moved);
+        move_results(ctx, fn, moved);
     }
     return fn;
 }
