@@ -140,10 +140,13 @@ static bool *find_read(Arena *scratch, const NodeList *nodes, const Value *value
     return read;
 }
 
+/* Computed again whatever is saved. */
+static bool is_there(const Value *v, bool read) { return v->kind == VALUE_FREE || (read && passes_on(v)); }
+
 static void add_value(Network *w, const NodeList *nodes, const Value *values, const bool *read, int k)
 {
     const Node *n = nodes->at[k];
-    if (values[k].kind == VALUE_FREE || (read[k] && passes_on(&values[k])))
+    if (is_there(&values[k], read[k]))
         return;
     add_edge(w, 2 * k, 2 * k + 1, values[k].unsavable ? unbounded : values[k].size);
     if (values[k].kind == VALUE_COSTLY)
@@ -152,7 +155,7 @@ static void add_value(Network *w, const NodeList *nodes, const Value *values, co
         add_edge(w, 2 * k + 1, w->sink, unbounded);
     for (int i = 0; values[k].kind == VALUE_CHEAP && i < n->operand_count; i++) {
         int operand = node_place(nodes, n->operands[i]);
-        if (operand >= 0 && values[operand].kind != VALUE_FREE)
+        if (operand >= 0 && !is_there(&values[operand], read[operand]))
             add_edge(w, 2 * operand + 1, 2 * k, unbounded);
     }
 }
