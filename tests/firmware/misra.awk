@@ -1,13 +1,14 @@
 # Findings of cppcheck, less those that doc/misra.md lists as deviations of the functions named adc_*, and the brackets of
 # `c ? (a / b) : d`, which cppcheck drops before it misses them.
 #   FILE:LINE: ID MESSAGE
-function read_file(file,    text, n, inside) {
+function read_file(file,    text, before, n, inside) {
     if (file in ends) return
     while ((getline text <file) > 0) {
         n++
         if (text ~ /^static .* adc_[a-z_0-9]*\(/) inside = 1
         helper[file, n] = inside
-        brackets[file, n] = text ~ /\? \(/
+        brackets[file, n] = (before " " text) ~ /\? +\(/    # they may begin in the line before
+        before = text
         if (text == "}") inside = 0
     }
     ends[file] = n
