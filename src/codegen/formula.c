@@ -579,7 +579,7 @@ const Formula *formula_nonnegative(Lowering *lower, const Formula *x)
 const Formula *formula_named(Lowering *lower, const Formula *f, const Node *node)
 {
     (void)lower;
-    bool nameless = f->kind <= FORMULA_AFFINE || f->kind == FORMULA_LOAD;
+    bool nameless = !node || f->kind <= FORMULA_AFFINE || f->kind == FORMULA_LOAD;
     if (!nameless && (!f->node || (!f->node->origin.name && node->origin.name)))
         ((Formula *)(uintptr_t)f)->node = node;             /* not part of its identity */
     return f;
