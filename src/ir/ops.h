@@ -94,7 +94,7 @@ E1(sinh, NULL, SIG_REAL, -2, 2, sinh(x), "g * cosh(x)", "hyperbolic sine")
 E1(cosh, NULL, SIG_REAL, -2, 2, cosh(x), "g * sinh(x)", "hyperbolic cosine")
 E1(tanh, NULL, SIG_REAL, -2, 2, tanh(x), "g * (4 * sigmoid_slope(2 * x))", "hyperbolic tangent")
 E1(asinh, NULL, SIG_REAL, -2, 2, asinh(x), "g / hypot(x, 1)", "inverse hyperbolic sine")
-E1(acosh, NULL, SIG_REAL, 1.5, 3, acosh(x), "g / (sqrt(x - 1) * sqrt(x + 1))", "inverse hyperbolic cosine")
+E1(acosh, NULL, SIG_REAL, 1.5, 3, acosh(x), "g / (sqrt(abs(x) - 1) * sqrt(abs(x) + 1))", "inverse hyperbolic cosine")
 E1(atanh, NULL, SIG_REAL, -0.7, 0.7, atanh(x), "g / one_minus_square(x)",
    "inverse hyperbolic tangent")
 /* -- special functions -- */
@@ -123,7 +123,7 @@ E1(trunc, NULL, SIG_REAL, 0.1, 0.9, trunc(x), NONE, "rounded towards 0")
 E1(relu, NULL, SIG_REAL, 0.5, 2, x <= 0 ? 0 : x, "where(x <= 0, 0, g)", "max(x, 0); derivative 0 at 0")
 E2(leaky_relu, NULL, SIG_REAL, 0.5, 2, x > 0 ? x : w * x, "where(x > 0, g, g * w)", "where(x > 0, 0, g * x)",
    "x above 0, slope * x below")
-E2(elu, NULL, SIG_REAL, -2, -0.5, x > 0 ? x : w * expm1(x), "where(x > 0, g, g * w * exp(x))",
+E2(elu, NULL, SIG_REAL, -2, -0.5, x > 0 ? x : w * expm1(x), "where(x > 0, g, where(x >= 0, g * w, g * w * exp(x)))",
    "where(x > 0, 0, g * expm1(x))", "x above 0, alpha * (e^x - 1) below")
 E1(sigmoid, NULL, SIG_REAL, -2, 2, (x < 0 ? exp(-fabs(x)) : 1) / (1 + exp(-fabs(x))), "g * sigmoid_slope(x)", "1 / (1 + e^-x)")
 E1(sigmoid_slope, NULL, SIG_REAL, -2, 2, exp(-fabs(x)) / ((1 + exp(-fabs(x))) * (1 + exp(-fabs(x)))),
