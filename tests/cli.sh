@@ -27,6 +27,15 @@ fn sq(x: real) -> real = x * x;
 test sq(3) = 9;
 END
 
+cat >long.ad <<'END'
+fn long(x: real) -> (y: real) {
+    mut s = x;
+    for i in 0..2147483647 { s = sin(s) + x; }
+    y = s;
+}
+export g = grad(long);
+END
+
 verdict() {                                     # verdict GOOD WHAT
     if [ "$1" = 1 ]; then passed=$((passed + 1)); return; fi
     failed=$((failed + 1))
@@ -53,6 +62,9 @@ matches() {
 }
 exists() { for f in "$@"; do [ -f "$f" ] || { verdict 0 "no $f was written"; return; }; done; verdict 1; }
 absent() { for f in "$@"; do [ ! -e "$f" ] || { verdict 0 "$f was written"; return; }; done; verdict 1; }
+
+# as many trips as an int counts
+expect 0 'i < 2147483647' '' long.ad
 
 # reports about the tool itself
 expect 0 '^usage: adc' '' --help

@@ -230,7 +230,7 @@ bool read_trips(Frame *frame, const Range *range, Trips *t)
     t->count = r.low == r.high ? node_int(ctx, r.low) : node_binary(ctx, OP_sub, end, t->begin);
     if (range->limit && r.high > most_trips)
         t->count = node_binary(ctx, OP_min, t->count, node_int(ctx, most_trips));
-    if (!range->limit && r.high == INT32_MAX) {
+    if (!range->limit && r.high == INT32_MAX && r.low < r.high) {
         fail(frame, span_join(range->begin->span, range->end->span),
              "how often this runs is not known at compile time: a range is made of constants and outer loop indices, "
              "or has a limit: '%s in a..b max_trips 100'", range->index.text);
