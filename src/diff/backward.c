@@ -148,6 +148,7 @@ typedef struct {
     Node *trip;                                             /* a param: stands for the trip that runs */
     Node **bars;                                            /* per carry: the adjoint carried in, a param; NULL: none */
     Node **carry_adjoints, **capture_adjoints;              /* out of the body; NULL: nothing flows */
+    bool apart;                                             /* the loop has run when its adjoints are known */
     AdjointRecords records;                                 /* of the last sweep */
 } Backward;
 
@@ -159,6 +160,39 @@ static Node *row_at(Context *ctx, Node *x, int batch, Node *t)
     for (int k = 1; k < x->type->rank; k++)
         perm[k] = k <= batch ? k - 1 : k;
     return node_index(ctx, node_permute(ctx, x, perm), 1, &t);
+}
+
+/* Adjoints in a body of which the loop has run before: of their stand-ins the role tells. */
+static Node *stand_in_of_adjoint(Backward *w, Node *adjoint)
+{
+    Node *param = body_stand_in(w->body, adjoint);
+    if (w->apart)
+        param->origin.role = ROLE_ADJOINT;
+    return param;
+}
+
+/* Do the adjoints depend on what the loop yields, or on what a loop around it does?  Not in all of a long program is looked. */
+static bool is_apart(Context *ctx, const Node *region, Node *const *adjoints, int count)
+{
+    enum { NODES_MOST = 4096 };
+    bool found = false;
+    ArenaMark mark = arena_mark(ctx->scratch);
+    Map *seen = map_new(ctx->scratch);
+    Nodes stack = { 0 };
+    for (int k = 0; k < count; k++)
+        if (adjoints[k])
+            vec_push(ctx->scratch, &stack, adjoints[k]);
+    while (stack.count && !found && map_count(seen) < NODES_MOST) {
+        Node *n = stack.at[--stack.count];
+        if (n->id <= region->id || map_get(seen, n))
+            continue;
+        map_put(seen, n, n);
+        found = n->op == OP_param ? n->origin.role == ROLE_ADJOINT : n->op == OP_result && n->operands[0] == region;
+        for (int k = 0; k < n->operand_count; k++)
+            vec_push(ctx->scratch, &stack, n->operands[k]);
+    }
+    arena_release(ctx->scratch, mark);
+    return found;
 }
 
 static void new_bar(Backward *w, int k)
@@ -217,7 +251,7 @@ static void sweep_body(Backward *w, const bool *wanted)
         if (k < b->carries)
             new_bar(w, k);
         else
-            stack_seeds[k] = row_at(ctx, body_stand_in(b, w->value_adjoints[k]), b->batch, w->trip);
+            stack_seeds[k] = row_at(ctx, stand_in_of_adjoint(w, w->value_adjoints[k]), b->batch, w->trip);
     }
     do
         sweep_once(w, stack_seeds, wanted);
@@ -227,7 +261,11 @@ static void sweep_body(Backward *w, const bool *wanted)
 }
 
 /* ---- the tape ------------------------------------------------------------------------------------------------------- */
-enum { ROW_MOST = 4096 };                                   /* elements, per trip, of what is kept only to be faster */
+/* Elements of what is kept only to be faster: per trip; and of all trips of a loop that carries nothing back. */
+enum { ROW_MOST = 4096, ALL_MOST = 16384 };
+
+/* Which loops keep what is costly: those that carry adjoints back, and those whose adjoints are known later, if it is little. */
+typedef struct { bool same_index, apart; } Way;
 
 typedef struct {
     NodeList nodes;                                         /* what the results are computed from */
@@ -300,7 +338,7 @@ static bool shares_work(const Body *b, const Tape *t, int k)
 }
 
 /* What the results are computed from by itself is done in the backward loop alone; what does not vary is done before. */
-static Value value_of(const Body *b, const Tape *t, int k, bool same_index)
+static Value value_of(const Body *b, const Tape *t, int k, Way way)
 {
     Node *n = t->nodes.at[k];
     Value v = { .size = n->type->count };
@@ -314,7 +352,8 @@ static Value value_of(const Body *b, const Tape *t, int k, bool same_index)
     bool forward = map_get(t->body, n) || (!state_only && shares_work(b, t, k));
     v.kind = VALUE_CHEAP;
     v.unsavable = !forward || node_is_region(n);
-    if (forward && !state_only && value_is_costly(n) && (t->carried[k] || !same_index))
+    bool kept = t->carried[k] || !way.same_index || (way.apart && n->type->count * b->region->attr[0] <= ALL_MOST);
+    if (forward && !state_only && value_is_costly(n) && kept)
         v.kind = VALUE_COSTLY;
     return v;
 }
@@ -339,7 +378,7 @@ static void note_values(const Body *b, const Tape *t, const Value *values, Node 
 }
 
 /* The forward values that the results read and that are not computed again. */
-static Nodes find_saved(const Body *b, Node *const *results, int count, bool same_index)
+static Nodes find_saved(const Body *b, Node *const *results, int count, Way way)
 {
     Context *ctx = b->ctx;
     Nodes saved = { 0 };
@@ -350,7 +389,7 @@ static Nodes find_saved(const Body *b, Node *const *results, int count, bool sam
     mark_body(b, &t);
     Value *values = NEW_ARRAY(ctx->scratch, Value, t.nodes.count + 1);
     for (int k = 0; k < t.nodes.count; k++)
-        values[k] = value_of(b, &t, k, same_index);
+        values[k] = value_of(b, &t, k, way);
     for (int k = 0; k < count; k++)
         values[node_place(&t.nodes, results[k])].needed = true;
     if (values_choose(ctx, &t.nodes, values))
@@ -373,10 +412,10 @@ static Node *within_bound(Context *ctx, const Node *n, Node *row)
 }
 
 /* Puts rows of what the forward loop stacks, at `trip`, for its own values that the results read. */
-static void read_tape(Body *b, Node *const *results, int count, Node *trip, Map *replacement, bool same_index)
+static void read_tape(Body *b, Node *const *results, int count, Node *trip, Map *replacement, Way way)
 {
     Context *ctx = b->ctx;
-    Nodes saved = find_saved(b, results, count, same_index), inits = { 0 }, values = { 0 };
+    Nodes saved = find_saved(b, results, count, way), inits = { 0 }, values = { 0 };
     if (!saved.count)
         return;
     for (int k = 0; k < b->carries; k++)
@@ -464,7 +503,7 @@ static void close_backward(Backward *w, Adjoint *a, Map *replacement, bool same_
         map_put(replacement, b->index, trip);
     }
     map_put(replacement, w->trip, trip);
-    read_tape(b, a->results.at, a->results.count, trip, replacement, same_index);
+    read_tape(b, a->results.at, a->results.count, trip, replacement, (Way){ same_index, w->apart });
     body_open(b, a->results.at, a->results.count, replacement);
     LoopParts p = { .trips = w->trips, .max_trips = b->region->attr[0], .checkpoint = b->region->attr[2], .index = index,
                     .carry_count = a->carries.count, .inits = a->inits.at, .carries = a->carries.at,
@@ -488,6 +527,7 @@ void loop_reverse(Context *ctx, Node *region, Node *const *value_adjoints, int b
     Backward w = { .body = &b, .seed = first_present(value_adjoints, b.carries + b.stacks),
                    .value_adjoints = value_adjoints };
     w.trips = b.condition ? node_result(ctx, region, b.carries + b.stacks) : region->operands[0];
+    w.apart = is_apart(ctx, region, value_adjoints, b.carries + b.stacks);
     w.trip = node_param(ctx, str_intern(ctx, "trip"), type_scalar(ctx, ELEM_INT), region->origin.span);
     sweep_body(&w, wanted);
     add_bars(&w, &a, replacement, operand_adjoints);
