@@ -28,30 +28,42 @@ static void sum_terms(Context *ctx, Node *x, Nodes *terms)
     }
 }
 
-/* Is the carry of this param only ever added to, so that starting from x instead of 0 adds x to its last value? */
-static bool is_accumulator(const Node *param, const Node *next)
+/* The nodes from `next` to the param that are only ever added to; false: something else is in between. */
+static bool find_links(const Node *param, const Node *next, Map *uses)
 {
-    while (next != param) {
-        if (next->op != OP_index_add && next->op != OP_add)
-            return false;
+    while (next != param && (next->op == OP_index_add || next->op == OP_add)) {
+        map_put(uses, next, (void *)1);
         next = next->operands[0];
     }
-    return true;
+    map_put(uses, param, (void *)1);
+    return next == param;
 }
 
-static bool is_used_once(Context *ctx, const Fn *body, const Node *param)
+static bool is_second_use(Map *uses, const Node *n)
+{
+    intptr_t left = (intptr_t)map_get(uses, n);
+    if (left)
+        map_put(uses, n, (void *)(left + 1));
+    return left == 2;
+}
+
+/* Is this carry only ever added to, so that starting from x instead of 0 adds x to its last value?  Nothing but the next
+ * sum may see what it is on the way: in v = v + 1; v = v + v * z the second value of v is read twice. */
+static bool is_accumulator(Context *ctx, const Fn *body, const Node *param, const Node *next)
 {
     NodeList nodes = { 0 };
-    int uses = 0;
     ArenaMark mark = arena_mark(ctx->scratch);
-    fn_nodes(ctx, body, ctx->scratch, &nodes);
-    for (int k = 0; k < nodes.count; k++)
-        for (int i = 0; i < nodes.at[k]->operand_count; i++)
-            uses += nodes.at[k]->operands[i] == param;
-    for (int k = 0; k < body->results.count; k++)
-        uses += body->results.at[k].node == param;
+    Map *uses = map_new(ctx->scratch);
+    bool sums = find_links(param, next, uses);
+    if (sums)
+        fn_nodes(ctx, body, ctx->scratch, &nodes);
+    for (int k = 0; sums && k < nodes.count; k++)
+        for (int i = 0; sums && i < nodes.at[k]->operand_count; i++)
+            sums = !is_second_use(uses, nodes.at[k]->operands[i]);
+    for (int k = 0; sums && k < body->results.count; k++)
+        sums = !is_second_use(uses, body->results.at[k].node);
     arena_release(ctx->scratch, mark);
-    return uses == 1;
+    return sums;
 }
 
 /* A value of a loop that sums up from zero: its accumulation can start elsewhere. */
@@ -64,8 +76,7 @@ static bool is_loop_sum(Context *ctx, const Node *n)
     if (k >= loop->attr[1] || !node_is_zero(loop->operands[1 + k]))
         return false;
     const Fn *body = loop->body[0];
-    return is_accumulator(body->params.at[1 + k].node, body->results.at[k].node)
-        && is_used_once(ctx, body, body->params.at[1 + k].node);
+    return is_accumulator(ctx, body, body->params.at[1 + k].node, body->results.at[k].node);
 }
 
 /* base + x, with scatters into zero put into the base instead. */
