@@ -63,6 +63,10 @@ matches() {
 exists() { for f in "$@"; do [ -f "$f" ] || { verdict 0 "no $f was written"; return; }; done; verdict 1; }
 absent() { for f in "$@"; do [ ! -e "$f" ] || { verdict 0 "$f was written"; return; }; done; verdict 1; }
 
+# names that a compiler's <math.h> takes beside those of C99
+printf 'fn f(M_PI: real, x: real) -> (y: real) { y = sin(x) * M_PI; }\nexport f;\n' >pi.ad
+expect 0 'double M_PI_,' '' pi.ad
+
 # as many trips as an int counts
 expect 0 'i < 2147483647' '' long.ad
 

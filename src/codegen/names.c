@@ -25,6 +25,11 @@ static const char *const reserved[] = {
     "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "size_t", "memset",
     "memcpy", "isnan", "isinf", "isfinite", "isnormal", "signbit", "fpclassify", "isgreater", "isless", "NAN",
     "INFINITY", "HUGE_VAL", "HUGE_VALF", "NULL", "EOF", "float_t", "double_t", "math_errhandling", "signgam",
+    /* what <math.h>, <stdint.h> and <string.h> define beside that, some of it only for GNU C and for C++ */
+    "M_E", "M_LOG2E", "M_LOG10E", "M_LN2", "M_LN10", "M_PI", "M_PI_2", "M_PI_4", "M_1_PI", "M_2_PI", "M_2_SQRTPI",
+    "M_SQRT2", "M_SQRT1_2", "MAXFLOAT", "HUGE", "HUGE_VALL", "SNAN", "DOMAIN", "SING", "OVERFLOW", "UNDERFLOW", "PLOSS",
+    "TLOSS", "FP_NAN", "FP_INFINITE", "FP_ZERO", "FP_SUBNORMAL", "FP_NORMAL", "FP_FAST_FMA", "FP_ILOGB0",
+    "FP_ILOGBNAN", "MATH_ERRNO", "MATH_ERREXCEPT", "INT32_MIN", "INT32_MAX", "INT32_C", "SIZE_MAX", "errno", "assert",
 };
 
 static const char *const math[] = {                         /* also with f and l at the end */
