@@ -11,7 +11,7 @@ enum { COMPILED_MOST = 20 };                                /* functions that ar
 void finding_note(Finding *finding, double error, double tolerance)
 {
     finding->points++;
-    if (!(error <= finding->worst)) finding->worst = error;
+    if (!(error <= finding->worst) && !isnan(finding->worst)) finding->worst = error;
     if (!(error <= tolerance)) finding->verdict = FAILED;
     else if (finding->verdict == UNDECIDED) finding->verdict = PASSED;
 }

@@ -108,6 +108,18 @@ static double tremor_of(Check *check, const Fn *base, const Mode *mode, const Te
     return most;
 }
 
+/* Where a value is not finite, one mode may have NaN where the other has the zero of what is not chosen. */
+static bool values_are_finite(Check *check, const Fn *base, const Tensor *x)
+{
+    Arena *arena = arena_new();
+    const Tensor *values = check_evaluate(check, base, x, arena);
+    bool finite = true;
+    for (int k = 0; k < base->results.count; k++)
+        for (int64_t i = 0; i < values[k].type->count; i++) finite &= isfinite(values[k].data[i]);
+    arena_free(arena);
+    return finite;
+}
+
 /* <J' u, v> = <u, J v> */
 Finding check_modes(Check *check, const Fn *base)
 {
@@ -129,6 +141,7 @@ Finding check_modes(Check *check, const Fn *base)
         double back = mode_product(check, base, &reverse, x, u, v),
                ahead = mode_product(check, base, &forward, x, v, u);
         if (!isfinite(ahead) && !isfinite(back)) continue;
+        if ((!isfinite(ahead) || !isfinite(back)) && !values_are_finite(check, base, x)) continue;
         double scale = fmax(1, fabs(ahead)), error = fabs(back - ahead) / scale, tremor = 0;
         if (error > check_double_tolerance && error <= check_tolerance(INFINITY))
             tremor = fmax(tremor_of(check, base, &reverse, x, u, v, back), tremor_of(check, base, &forward, x, v, u, ahead));
