@@ -142,7 +142,7 @@ static void set_scalars(Body *b, int param, Scalar *const *scalars)
 
 static bool fits_scalars(const Body *b, int param, int result)
 {
-    const Type *t = b->roots[result]->node->type;
+    const Type *t = b->fn->results.at[result].node->type;   /* the root may have axes of size 1 */
     bool read_apart = param < 0 || !b->params[param] || b->params[param]->only_elements || t->rank == 0;
     return t->rank == 0 || (t->count <= SMALL_COUNT && b->roots[result]->mode == MODE_ELEMENTS && read_apart);
 }
