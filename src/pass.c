@@ -63,7 +63,6 @@ static Fn *split(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 {
     (void)module;
     if (!spec->pair) return fn;
-    if (ctx->options.level == 0) fn = fn_tidy_regions(ctx, fn);     /* what nobody reads is not for the tape */
     if (!spec->pair->part[0]) diff_split(ctx, fn, spec->pair);
     return ctx->error_count ? NULL : spec->pair->part[spec->part];
 }
@@ -79,7 +78,7 @@ const Pass pass_table[] = {
     {"derive", 0, derive, "derivatives and the export's transform become ordinary nodes"},
     {"factor", 0, factor, "equations, inverses and determinants become factors, which all that is asked of one matrix shares"},
     {"simplify", 1, simplify, "every node is constructed again: local simplification and sharing across former names"},
-    {"merge", 1, merge, "loops over one index become one; carries and stacks that nobody reads go"},
+    {"merge", 0, merge, "carries and stacks that nobody reads go; from -O1 on, loops over one index become one"},
     {"split", 0, split, "the two functions of a split, and what is on the tape between them"},
     {"scatter", 1, scatter, "what is added to an array at a few places is added in place"},
     {"lanes", 1, lanes, "with --lanes: long loops with independent trips run in blocks of trips"},

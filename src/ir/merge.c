@@ -1,5 +1,5 @@
 /* merge.c: loops over the same index become one loop, branches on the same condition one branch, and values of regions that
- * nobody reads go.
+ * nobody reads go.  With -O0 only the last.
  *
  * Differentiation makes a loop again with more stacks or carries, over the same index param; the original, the one with
  * the tape and, where nothing is carried backwards, the adjoint loop meet here.  Loops are merged within one level, which
@@ -208,7 +208,7 @@ static void find_groups(Tidy *t)
             m->level = levels[k];
             map_put(meetings, over, m);
         }
-        for (int i = 0; !g && i < m->groups.count; i++)
+        for (int i = 0; !g && i < m->groups.count && ctx->options.level > 0; i++)
             g = joins(t, m->groups.at[i], n) ? m->groups.at[i] : NULL;
         if (!g) {
             g = NEW(ctx->arena, Group);
