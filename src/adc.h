@@ -123,7 +123,7 @@ struct Context {
     struct Frontend *frontend;                              /* the prelude and the parsed derivative rules (frontend/), made once */
     FILE *messages;                                         /* standard error, or a buffer in tests */
     int error_count, warning_count;
-    Map *warned;                                            /* places that a derivative was warned of; NULL: none */
+    Map *warned;                                            /* what was warned of, and where; NULL: nothing */
     bool last_hidden;                                       /* the last error or warning was not printed: no notes either */
     const char *phase;                                      /* the pass that runs, for internal_error */
     Span place;                                             /* the user's line that is worked on, for internal_error */

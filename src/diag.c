@@ -201,13 +201,32 @@ void error_plain(Context *ctx, const char *format, ...)
     va_end(arguments);
 }
 
+/* A value that several exports share is warned of once. */
+static bool is_warned_of(Context *ctx, Span span, const char *format, va_list arguments)
+{
+    ArenaMark mark = arena_mark(ctx->scratch);
+    Text text = { .arena = ctx->scratch };
+    text_printf(&text, "%p:%d:%d:", (const void *)span.source, span.begin, span.end);
+    text_vprintf(&text, format, arguments);
+    Str warning = str_intern(ctx, text.text);
+    arena_release(ctx->scratch, mark);
+    if (!ctx->warned)
+        ctx->warned = map_new(ctx->arena);
+    bool seen = map_get(ctx->warned, warning) != NULL;
+    map_put(ctx->warned, warning, (void *)(uintptr_t)warning);
+    return seen;
+}
+
 void warn_at(Context *ctx, Span span, const char *format, ...)
 {
+    va_list arguments;
     ctx->warning_count++;
-    ctx->last_hidden = ctx->options.quiet_warnings || ctx->error_count > ERROR_LIMIT;
+    va_start(arguments, format);
+    ctx->last_hidden = ctx->options.quiet_warnings || ctx->error_count > ERROR_LIMIT
+        || is_warned_of(ctx, span, format, arguments);
+    va_end(arguments);
     if (ctx->last_hidden)
         return;
-    va_list arguments;
     va_start(arguments, format);
     message(ctx, span, "warning", format, arguments);
     va_end(arguments);

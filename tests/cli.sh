@@ -230,6 +230,9 @@ expect 0 '"export": "graph_grad"' '' --stats --json graph.ad
 expect 0 'rule of mul for operand 1: g \* w' '' --explain graph_grad graph.ad
 expect 0 'rule of mul for operand 1: g \* w' '' --explain a graph.ad
 expect 2 '' "no value of that name" --explain nothing graph.ad
+# what several exports share is warned of once
+echo 'fn f(x: real, w: real) -> (y: real, g: real) { y = x; g = grad(y, w); }' >apart.ad
+"$adc" apart.ad -o apart.c 2>err && [ "$(grep -c 'warning: ' err)" = 1 ] && verdict 1 || verdict 0 "a warning is not given once"
 if command -v dot >/dev/null 2>&1; then
     "$adc" --emit=dot graph.ad | dot -Tsvg >/dev/null 2>err && verdict 1 || verdict 0 "dot does not accept the picture"
 fi

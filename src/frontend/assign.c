@@ -283,6 +283,11 @@ static Node *assign_part(Frame *frame, const Stmt *s, const Binding *b, Value v)
 static bool check_assignable(Frame *frame, Name name)
 {
     const Binding *b = frame_find(frame, name.text);
+    if (!b && is_result(frame, name.text)) {
+        fail(frame, name.span, "the result '%s' is not set yet, and is set once, with '='; what changes is a 'mut'", name.text);
+        frame->refused_result = true;
+        return false;
+    }
     if (!b) {
         if (!refuse_out_of_scope(frame, name.text, name.span))
             fail(frame, name.span, "there is no value named '%s'%s", name.text, suggest_value(frame, name.text));

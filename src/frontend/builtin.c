@@ -214,6 +214,22 @@ static bool any_none(int count, const Value *values)
     return false;
 }
 
+/* What is meant by an argument too many. */
+static const char *hint_for_count(const Builtin *b, int count)
+{
+    static const char *const shapes[] = { "reshape", "expand", "tile", "permute", "zeros", "ones" };
+    static const char *const joins[] = { "concat", "stack" };
+    if (!b || count <= b->most)
+        return "";
+    for (size_t k = 0; k < sizeof joins / sizeof *joins; k++)
+        if (strcmp(b->name, joins[k]) == 0)
+            return "; what is joined is a tuple: '(a, b)'";
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+        if (strcmp(b->name, shapes[k]) == 0)
+            return "; several sizes or axes are a tuple: '(2, 3)'";
+    return strncmp(b->options, "axis", 4) == 0 ? "; an axis is an option: 'axis: 1'" : "";
+}
+
 static bool check_count(Frame *frame, const Expr *e, int count, int least, int most)
 {
     Context *ctx = frame->env->ctx;
@@ -221,8 +237,8 @@ static bool check_count(Frame *frame, const Expr *e, int count, int least, int m
         return true;
     const char *wanted = most < 0 ? str_format(ctx, "at least %d", least)
                        : least == most ? str_format(ctx, "%d", least) : str_format(ctx, "%d to %d", least, most);
-    fail(frame, e->span, "'%s' takes %s argument%s, not %d", e->call.callee.text, wanted,
-         least == 1 && most <= 1 ? "" : "s", count);
+    fail(frame, e->span, "'%s' takes %s argument%s, not %d%s", e->call.callee.text, wanted,
+         least == 1 && most <= 1 ? "" : "s", count, hint_for_count(find_builtin(e->call.callee.text), count));
     return false;
 }
 

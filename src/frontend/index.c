@@ -222,7 +222,8 @@ Place *index_places(Frame *frame, Span span, const IndexList *list, const Type *
     Place *places = NEW_ARRAY(frame->env->ctx->arena, Place, type->rank + 1);
     bool good = true;
     if (list->count > type->rank) {
-        fail(frame, span, "%d indices, but this is %s", list->count, type_text(frame->env->ctx, type));
+        fail(frame, span, "%d %s, but this is %s", list->count,
+             list->count == 1 ? "index" : "indices", type_text(frame->env->ctx, type));
         return NULL;
     }
     for (int k = 0; k < type->rank; k++) {

@@ -235,6 +235,18 @@ static bool compares(int token)
         || token == '<' || token == '>';
 }
 
+/* Of what is expected, whatever is there instead. */
+static const char *hint_for_place(const Parser *parser, const Expected *all, bool behind)
+{
+    if (parser->kind == TOKEN_NAME && expects(all, "real") && !expects(all, "a name"))
+        return "numbers are 'real', which --real makes double or float";
+    if (expects(all, "..") && !expects(all, "]") && parser->kind != TOKEN_END)
+        return "a range is written '0..n'";
+    if (parser->kind == TOKEN_IF && (behind || expects(all, "a number")))
+        return "a choice is written 'c ? a : b'";
+    return NULL;
+}
+
 static const char *hint(const Parser *parser, const Expected *all)
 {
     bool behind = behind_expression(all);
@@ -250,6 +262,8 @@ static const char *hint(const Parser *parser, const Expected *all)
     case TOKEN_TRANSPOSE:
         return expects(all, "a string") ? "a string stands in double quotes" : NULL;
     case '(':
+        if (expects(all, "->") && expects(all, ";"))
+            return "an export has a name: 'export g = grad(f);'";
         return expects(all, "+=") ? "the result of a call is bound to a name, as in 'y = f(x);'" : NULL;
     case '[':
         return parser->last_kind == ']' && expects(all, "=") ? "several indices are written 'x[i, j]'" : NULL;
@@ -260,7 +274,8 @@ static const char *hint(const Parser *parser, const Expected *all)
     }
     if (compares(parser->kind) && behind)
         return "comparisons do not chain: join them with 'and'";
-    return hint_for_word(parser);
+    const char *word = hint_for_word(parser);
+    return word ? word : hint_for_place(parser, all, behind);
 }
 
 /* ---- syntax errors: the message -------------------------------------------------------------------------------- */
