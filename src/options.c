@@ -403,7 +403,8 @@ static bool check_combination(Context *ctx, const Command *command)
     if (ctx->options.libraries.count && !computes) return refuse(ctx, "--extern", "belongs to --run, --test and --check");
     if (command->files.count == 0) return refuse(ctx, "no input file;", "try 'adc --help'");
     if (command->files.count > 1 && command->kind != COMMAND_TEST)
-        return refuse(ctx, "more than one input file:", command->kind == COMMAND_RUN ? "inputs are given as NAME=VALUE" : "only --test takes several; use import to join files");
+        return refuse(ctx, "more than one input file:", command->kind == COMMAND_RUN
+                      ? "inputs are given as NAME=VALUE" : "only --test takes several; use import to join files");
     if (command->output && command->kind != COMMAND_EMIT)
         return refuse(ctx, "-o", "belongs to --emit, not to a report");
     if (command->header && command->no_header) return refuse(ctx, "--header", "and --no-header contradict each other");

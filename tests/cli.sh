@@ -36,29 +36,6 @@ fn long(x: real) -> (y: real) {
 export g = grad(long);
 END
 
-cat >element.ad <<'END'
-# The next value of a scalar may be an element of an array: one axis of size 1 in front of the code generator.
-fn step(q: real[2, 3], m: real) -> (next: real) {
-    v = q' @ [0.5, m];
-    next = v[1];
-}
-fn steps(x: real, q: real[2, 3]) -> (y: real) {
-    mut m = x;
-    for i in 0..3 {
-        if q[0, 0] > 0 {
-            for k in 0..2 { m = sum((q' @ [0.3, m]) * q[i % 2]); }
-        }
-        m = step(q, m);
-    }
-    y = m;
-}
-
-test steps_grad(0.5, [[0.25, -0.5, 1], [0.75, 0.5, -0.25]])
-   = (y: -0.13283366560935975, x_grad: 0.0009126961231231689,
-      q_grad: [[0.2983408570289612, 0.5925838232040406, 0.12816704511642454],
-               [0.07272211313247681, 0.058328545093536355, 0.3308247566223145]]) within 1e-14;
-END
-
 verdict() {                                     # verdict GOOD WHAT
     if [ "$1" = 1 ]; then passed=$((passed + 1)); return; fi
     failed=$((failed + 1))
@@ -89,9 +66,6 @@ absent() { for f in "$@"; do [ ! -e "$f" ] || { verdict 0 "$f was written"; retu
 # names that a compiler's <math.h> takes beside those of C99
 printf 'fn f(M_PI: real, x: real) -> (y: real) { y = sin(x) * M_PI; }\nexport f;\n' >pi.ad
 expect 0 'double M_PI_,' '' pi.ad
-
-# unoptimized, a scalar is carried that the code generator sees as an array of one element
-expect 0 '^1 passed, 0 failed' '*' -O0 --engine=c --test element.ad
 
 # as many trips as an int counts
 expect 0 'i < 2147483647' '' long.ad
