@@ -1,17 +1,22 @@
-/* sweep.c: leaves out variables that nothing reads, when a function and all bodies in it are lowered.
+/* sweep.c: leaves out variables and arrays that nothing reads, when a function and all bodies in it are lowered.
  *
- * A small tensor that is carried becomes a variable per element, of which a body may need only some.  A variable is alive
- * if a store, a condition or another variable that is alive reads it; what only feeds itself is not. */
+ * A small tensor that is carried becomes a variable per element, of which a body may need only some; and where every load
+ * of an array turned into the value that was stored, the array is left.  A variable is alive if a store, a condition or
+ * another variable that is alive reads it; what only feeds itself is not. */
 #include "loop.h"
 
 typedef struct { Lowering *lower; Stmt **let; bool changed; } Sweep;    /* let: by formula id, the LETs in force */
 
 static void live_block(Sweep *s, const Block *block);
 
-static void live_load(const Buffer *b)
+static const Buffer *same_memory(const Buffer *b) { return b->version_of ? b->version_of : b->outer; }
+
+static void live_load(Sweep *s, const Buffer *b)
 {
-    for (; b; b = b->version_of ? b->version_of : b->outer)
+    for (; b; b = same_memory(b)) {
+        s->changed |= !b->is_read;
         ((Buffer *)(uintptr_t)b)->is_read = true;
+    }
 }
 
 static void live_scalar(Sweep *s, const Scalar *scalar)
@@ -31,7 +36,7 @@ static void live_formula(Sweep *s, const Formula *f)
     if (f->kind == FORMULA_SCALAR)
         live_scalar(s, f->scalar);
     if (f->kind == FORMULA_LOAD)
-        live_load(f->buffer);
+        live_load(s, f->buffer);
     for (int k = 0; k < f->arg_count; k++)
         live_formula(s, f->arg[k]);
     for (int k = 0; k < f->term_count; k++)
@@ -41,7 +46,9 @@ static void live_formula(Sweep *s, const Formula *f)
 static bool is_dead(const Stmt *s)
 {
     bool sets = s->kind == STMT_LET || s->kind == STMT_DECLARE || s->kind == STMT_ASSIGN;
-    return sets && !s->scalar->is_live;
+    if (s->kind == STMT_STORE && s->buffer->kind == BUFFER_TEMP && !s->buffer->on_tape && !same_memory(s->buffer))
+        return !s->buffer->is_read;
+    return (sets && !s->scalar->is_live) || (s->kind == STMT_LOOP && !s->before.list.count && !s->body.list.count);
 }
 
 /* The body's formulas are others than those around. */
@@ -63,6 +70,8 @@ static void live_stmt(Sweep *s, const Stmt *stmt)
     live_formula(s, stmt->value);
     live_formula(s, stmt->from);
     live_formula(s, stmt->to);
+    if (stmt->kind == STMT_STORE)
+        live_load(s, same_memory(stmt->buffer));            /* who reads that is not looked for */
     live_block(s, &stmt->body);
     if (!stmt->region)
         return;
@@ -96,6 +105,8 @@ static void drop_dead(Block *block)
             drop_dead(&s->region->body[side]->function->body);
         if (!is_dead(s))
             block->list.at[n++] = s;
+        else if (s->kind == STMT_STORE)
+            s->buffer->place = PLACE_NONE;
     }
     block->list.count = n;
 }
