@@ -3,8 +3,8 @@
  *   generate SEED COUNT     writes COUNT functions, each made from its own seed, SEED, SEED + 1, ..., with exports
  *
  * A function depends on its seed alone, so a failing one is made again by `generate SEED 1`.  Values stay moderate (what is
- * carried goes through sin or tanh), indices stay in range, and divisors stay away from 0: whatever disagrees is a mistake of
- * the compiler's. */
+ * carried goes through sin or tanh, or grows by a part), indices stay in range, and divisors stay away from 0: whatever
+ * disagrees is a mistake of the compiler's. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 enum { NAMES = 64, DEPTH = 3 };
 typedef enum { SCALAR, VECTOR, MATRIX, INDEX, KINDS } Kind;
 
-typedef struct { Kind kind; int number; bool is_mut, is_bindable; int most; } Variable;     /* most: of an index */
+typedef struct { Kind kind; int number; bool is_mut; int most; } Variable;     /* most: of an index */
 static Variable variables[NAMES];
 static int variable_count, next_number, budget;
 static int orders;                                          /* of the derivatives within this function, added up */
@@ -40,7 +40,7 @@ static void put_name(const Variable *v) { printf("%c%d", prefix[v->kind], v->num
 static Variable *declare(Kind kind, bool is_mut, int most)
 {
     Variable *v = &variables[variable_count++];
-    *v = (Variable){ kind, next_number++, is_mut, false, most };
+    *v = (Variable){ kind, next_number++, is_mut, most };
     return v;
 }
 
@@ -219,7 +219,7 @@ static void scalar(int depth)
 {
     static const char *const forms[] = {
         "($s + $s)", "($s - $s)", "($s * $s)", "($s * $s)", "sin($s)", "cos($s)", "tanh($s)", "($s / (2.5 + sin($s)))",
-        "sum$R", "$T", "($v @ $v)", "($c ? $s : $s)",
+        "sum$R", "$T", "helper4($s, $s)", "($v @ $v)", "($c ? $s : $s)",
         "sigmoid($s)", "atan($s)", "sqrt(2.0 + sin($s))", "exp(-square($s))", "prod$R", "mean$R", "logsumexp$R",
         "helper0($v, $s)", "helper1($v, $s)", "helper2($v, $s)", "helper3($s, $s)", "soft($s, $s)",
         "sum($m * $m)", "trace($m)", "sum(0.3 * $m @ $v)", "einsum(\"ij,i,j->\", $m, $v, $v)", "einsum(\"ij,ji->\", $m, $m)",
@@ -242,7 +242,7 @@ static void scalar(int depth)
             part();
         return;
     }
-    any_form(forms, sizeof forms / sizeof *forms, 12, depth);
+    any_form(forms, sizeof forms / sizeof *forms, 13, depth);
 }
 
 static void vector(int depth)
@@ -298,16 +298,16 @@ static void calm_scalar(void)
 static void new_value(int level)
 {
     Kind kind = chance(50) ? SCALAR : chance(60) ? VECTOR : MATRIX;
-    int number = next_number;
+    int number = next_number++;
+    bool is_mut = chance(30);
     indent(level);
-    printf("%c%d = ", prefix[kind], number);
-    next_number++;
+    printf("%s%c%d = ", is_mut ? "mut " : "", prefix[kind], number);
     if (kind == SCALAR)
         scalar(DEPTH);
     else
         form(kind == VECTOR ? "tanh($v)" : "tanh($m)", DEPTH + 1);
     printf(";\n");
-    variables[variable_count++] = (Variable){ kind, number, false, true, 0 };
+    variables[variable_count++] = (Variable){ kind, number, is_mut, 0 };
 }
 
 static void assign(int level)
@@ -316,7 +316,12 @@ static void assign(int level)
     indent(level);
     put_name(v);
     if (v->kind == SCALAR) {
-        printf(" = ");
+        bool grows = chance(20);                            /* by a part of itself: it is read and added to */
+        printf(grows ? " += 0.3 * " : chance(30) ? " += " : " = ");
+        if (grows) {
+            put_name(v);
+            printf(" * ");
+        }
         calm_scalar();
     } else if (v->kind == VECTOR && chance(30)) {
         static const char *const forms[] = { " = tanh($v)", " = tanh($v)", " += sin($v)", "[1:] = sin($v[1:])", "[::-1] = tanh($v)",
@@ -361,7 +366,7 @@ static void for_loop(int level)
     if (chance(30))
         printf(" checkpoint(%d)", 1 + pick(3));
     printf(" {\n");
-    variables[variable_count++] = (Variable){ INDEX, number, false, false, most > 0 ? most : 0 };
+    variables[variable_count++] = (Variable){ INDEX, number, false, most > 0 ? most : 0 };
     block(level + 1);
     variable_count = count;
     indent(level);
@@ -381,7 +386,7 @@ static void while_loop(int level)
         printf(" < 0.8");
     }
     printf(" max_trips %d {\n", 1 + pick(4));
-    variables[variable_count++] = (Variable){ INDEX, number, false, false, 99 };    /* no range is known */
+    variables[variable_count++] = (Variable){ INDEX, number, false, 99 };    /* no range is known */
     block(level + 1);
     variable_count = count;
     indent(level + 1);
@@ -442,7 +447,7 @@ static void derivative(int level)
     printf("%c%d = ", prefix[by], x);
     form(values[by], DEPTH + 1);
     printf(";\n");
-    variables[variable_count++] = (Variable){ by, x, false, true, 0 };
+    variables[variable_count++] = (Variable){ by, x, false, 0 };
     if (level < 4 && budget > 0 && variable_count < NAMES - 12 && chance(40)) {
         budget--;
         (chance(50) ? for_loop : chance(50) ? branch : while_loop)(level);
@@ -455,12 +460,12 @@ static void derivative(int level)
     printf("%s = ", y_name);
     put_filled(uses[by][of], x_name, y_name, DEPTH);
     printf(";\n");
-    variables[variable_count++] = (Variable){ of, y, false, false, 0 };
+    variables[variable_count++] = (Variable){ of, y, false, 0 };
     indent(level);
     printf("%c%d = tanh(", prefix[result], slope);
     put_filled(forms[which].text, x_name, y_name, 1);
     printf(");\n");
-    variables[variable_count++] = (Variable){ result, slope, false, false, 0 };
+    variables[variable_count++] = (Variable){ result, slope, false, 0 };
 }
 
 static void block(int level)
@@ -539,6 +544,8 @@ static const char library[] =
     "    r = tanh(w @ v);\n}\n"
     "fn helper3(s: real, t: real) -> (r: real) {\n    u = sin(s);\n    mut q = u;\n    for i in 0..3 { q = 0.5 * sin(q * t) + 0.3 * u; }\n"
     "    z = q * q + t;\n    g = grad(z, u);\n    r = tanh(g + q);\n}\n"
+    "fn helper4(s: real, t: real) -> (r: real) {\n    mut q = t;\n    mut sum_so_far = 0.0;\n"
+    "    for i in 0..3 { q += 0.3 * q * tanh(s); sum_so_far += tanh(q); }\n    r = sum_so_far;\n}\n"
     "fn soft(a: real, b: real) -> real = sqrt(1.0 + a * a) + sin(a * b);\n"
     "derivative soft(a, b) = (a / sqrt(1.0 + a * a) + b * cos(a * b), a * cos(a * b));\n";
 
