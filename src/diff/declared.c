@@ -80,7 +80,7 @@ Node *declared_tangent(Context *ctx, Node *n, Node *const *tangents, int batch)
         if (!tangents[first + k])
             continue;
         Node *each = term(ctx, n, partials[partial_of(f, k)], tangents[first + k], batch);
-        sum = sum ? node_binary(ctx, OP_add, sum, each) : each;
+        sum = node_plus(ctx, sum, each);
     }
     return sum;
 }

@@ -29,8 +29,7 @@ static Node *tangent_of_elementwise(Sweep *s, Node *n, Node *const *tangents)
     Node *sum = NULL;
     for (int k = 0; k < n->operand_count; k++) {
         Node *term = tangents[k] ? row_apply(s->ctx, n, k, tangents[k], s->batch) : NULL;
-        if (term)
-            sum = sum ? node_binary(s->ctx, OP_add, sum, term) : term;
+        sum = node_plus(s->ctx, sum, term);
     }
     return sum;
 }
@@ -55,7 +54,7 @@ static Node *tangent_of_ruled(Sweep *s, Node *n, Node *const *tangents)
         if (!term)
             continue;
         term = node_expand(s->ctx, term, batch_type(s->ctx, tangents[k], s->batch, n->type));
-        sum = sum ? node_binary(s->ctx, OP_add, sum, term) : term;
+        sum = node_plus(s->ctx, sum, term);
     }
     return sum;
 }
@@ -118,8 +117,7 @@ static void find_needed(Sweep *s, int y_count, Node *const *ys)
 static void add_tangent(Sweep *s, const Node *n, Node *dy)
 {
     Node **at = &s->tangent[place_of(s, n)];
-    if (dy)
-        *at = *at ? node_binary(s->ctx, OP_add, *at, dy) : dy;
+    *at = node_plus(s->ctx, *at, dy);
 }
 
 static void visit(Sweep *s, Node *n)

@@ -202,7 +202,7 @@ static Node *einsum_tangent(Context *ctx, const Node *n, Node *const *tangents, 
             continue;
         Labels own = labels_of(n, k, batch);
         Node *term = contract(ctx, n, k, tangents[k], &own, n->operand_count == 2 ? 1 - k : -1, &out);
-        sum = sum ? node_binary(ctx, OP_add, sum, term) : term;
+        sum = node_plus(ctx, sum, term);
     }
     return sum;
 }

@@ -15,10 +15,8 @@ static Node *tangent_by_x(Context *ctx, Node *n, Node *dx)
 static Node *tangent_of_solve(Context *ctx, Node *n, Node *const *tangents)
 {
     Node *right = tangents[1], *x = n->operands[0];
-    if (tangents[0]) {
-        Node *term = tangent_by_x(ctx, n, tangents[0]);
-        right = right ? node_binary(ctx, OP_add, right, term) : term;
-    }
+    if (tangents[0])
+        right = node_plus(ctx, right, tangent_by_x(ctx, n, tangents[0]));
     return n->op == OP_solve ? node_solve(ctx, x, right)
                              : node_triangular_solve(ctx, x, right, n->attr[0], n->attr[1], n->attr[2]);
 }
@@ -47,8 +45,7 @@ static Node *cofactors_tangent(Context *ctx, const Node *n, Node *const *tangent
     Node *sum = NULL;
     for (int k = 0; k < n->operand_count; k++) {
         Node *term = tangents[k] ? cofactors_adjoint(ctx, n, k, tangents[k]) : NULL;
-        if (term)
-            sum = sum ? node_binary(ctx, OP_add, sum, term) : term;
+        sum = node_plus(ctx, sum, term);
     }
     return sum;
 }

@@ -58,18 +58,13 @@ static Node *inner_product(Context *ctx, Node *a, Node *b)
     return node_squeeze_to(ctx, product, type_scalar(ctx, ELEM_REAL));
 }
 
-static Node *sum_of(Context *ctx, Node *sum, Node *term)
-{
-    return sum ? node_binary(ctx, OP_add, sum, term) : term;
-}
-
 static Node *by_reverse(Context *ctx, const Case *c, Node *y)
 {
     Node *one = node_real(ctx, 1), *adjoints[SAMPLE_OPERANDS + 1], *sum = NULL;
     diff_reverse(ctx, 1, &y, &one, 0, c->z_count, c->z, adjoints, NULL);
     for (int k = 0; k < c->z_count; k++)
         if (adjoints[k])
-            sum = sum_of(ctx, sum, inner_product(ctx, adjoints[k], c->direction[k]));
+            sum = node_plus(ctx, sum, inner_product(ctx, adjoints[k], c->direction[k]));
     return sum ? sum : node_real(ctx, 0);
 }
 
@@ -97,7 +92,7 @@ static Node *by_jacobian(Context *ctx, const Case *c, Node *y, bool rows)
         for (int a = 0; a < d->type->rank; a++)
             sizes[a] = a < y->type->rank ? type_size(y->type, a) : 1;
         Node *weight = node_reshape(ctx, s, type_sized(ctx, ELEM_REAL, d->type->rank, sizes));
-        sum = sum_of(ctx, sum, inner_product(ctx, node_binary(ctx, OP_mul, weight, d), c->direction[k]));
+        sum = node_plus(ctx, sum, inner_product(ctx, node_binary(ctx, OP_mul, weight, d), c->direction[k]));
     }
     return sum;
 }

@@ -44,10 +44,8 @@ Node *recurrence_tangent(Context *ctx, Node *n, Node *const *tangents)
 {
     Node *da = tangents[0], *db = tangents[1];
     int axis = (int)n->attr[0];
-    if (da && type_size(n->type, axis) > 1) {
-        Node *term = times_previous(ctx, n, da, axis);
-        db = db ? node_binary(ctx, OP_add, db, term) : term;
-    }
+    if (da && type_size(n->type, axis) > 1)
+        db = node_plus(ctx, db, times_previous(ctx, n, da, axis));
     if (!db)
         return NULL;
     return node_recurrence(ctx, node_expand(ctx, n->operands[0], db->type), db, axis);
@@ -127,6 +125,18 @@ static Node *unless_zero(Context *ctx, Node *factor, Node *product)
     return node_where(ctx, node_binary(ctx, OP_eq, factor, zero), zero, product);
 }
 
+/* The sum over the directions k of a set of w_k times what `rest` has for the set without it; NULL for no direction. */
+static Node *taken_here(Context *ctx, int count, Node *const *directions, int set, Node *const *rest)
+{
+    Node *sum = NULL;
+    for (int k = 0; k < count; k++)
+        if (set >> k & 1) {
+            Node *w = directions[k];
+            sum = node_plus(ctx, sum, unless_zero(ctx, w, node_binary(ctx, OP_mul, w, rest[set & ~(1 << k)])));
+        }
+    return sum;
+}
+
 /* Sets are numbers with a bit per direction, and their parts are smaller. */
 static void find_before(Product *p)
 {
@@ -136,14 +146,7 @@ static void find_before(Product *p)
     p->before = NEW_ARRAY(ctx->arena, Node *, (int64_t)1 << p->count);
     p->before[0] = node_recurrence(ctx, factors, axis_pad(ctx, one, -1, 0, n - 1), -1);
     for (int set = 1; set < 1 << p->count; set++) {
-        Node *sum = NULL;
-        for (int k = 0; k < p->count; k++) {
-            if (!(set >> k & 1))
-                continue;
-            Node *w = p->directions[k];
-            Node *term = unless_zero(ctx, w, node_binary(ctx, OP_mul, w, p->before[set & ~(1 << k)]));
-            sum = sum ? node_binary(ctx, OP_add, sum, term) : term;
-        }
+        Node *sum = taken_here(ctx, p->count, p->directions, set, p->before);
         p->before[set] = node_recurrence(ctx, node_expand(ctx, factors, sum->type), shift_up(ctx, sum, -1), -1);
     }
 }
@@ -163,7 +166,7 @@ static Node *product_of_others(Context *ctx, Node *x, int count, Node **directio
         Node *term = node_binary(ctx, OP_mul, before, behind);
         term = set ? unless_zero(ctx, before, term) : term;
         term = set != all ? unless_zero(ctx, behind, term) : term;
-        sum = sum ? node_binary(ctx, OP_add, sum, term) : term;
+        sum = node_plus(ctx, sum, term);
     }
     return sum;
 }
@@ -223,23 +226,6 @@ typedef struct {
     Node *x, *const *directions;
 } Running;
 
-static Node *plus(Context *ctx, Node *sum, Node *term)
-{
-    return sum ? node_binary(ctx, OP_add, sum, term) : term;
-}
-
-/* The sum over the directions k of a set of w_k times what `rest` has for the set without it; NULL for no direction. */
-static Node *taken_here(const Running *r, int set, Node *const *rest)
-{
-    Node *sum = NULL;
-    for (int k = 0; k < r->count; k++)
-        if (set >> k & 1) {
-            Node *w = r->directions[k];
-            sum = plus(r->ctx, sum, unless_zero(r->ctx, w, node_binary(r->ctx, OP_mul, w, rest[set & ~(1 << k)])));
-        }
-    return sum;
-}
-
 static Node *recurrence_of(const Running *r, Node *a, Node *b)
 {
     return node_recurrence(r->ctx, node_expand(r->ctx, a, b->type), b, r->axis);
@@ -255,7 +241,7 @@ static void run_forward(const Running *r, Node **upto, Node **before)
     Node *parts[2] = { one, n == 1 ? NULL : axis_slice(ctx, upto[0], r->axis, 0, 1, n - 1) };
     before[0] = n == 1 ? one : node_concat(ctx, 2, parts, r->axis);
     for (int set = 1; set < 1 << r->count; set++) {
-        upto[set] = recurrence_of(r, r->x, taken_here(r, set, before));
+        upto[set] = recurrence_of(r, r->x, taken_here(ctx, r->count, r->directions, set, before));
         before[set] = shift_up(ctx, upto[set], r->axis);
     }
 }
@@ -266,7 +252,7 @@ static void run_back(const Running *r, Node *h, Node **back)
     Context *ctx = r->ctx;
     Node *factors = shift_up(ctx, axis_flip(ctx, r->x, r->axis), r->axis);
     for (int set = 0; set < 1 << r->count; set++) {
-        Node *in = axis_flip(ctx, set ? taken_here(r, set, back) : h, r->axis);
+        Node *in = axis_flip(ctx, set ? taken_here(ctx, r->count, r->directions, set, back) : h, r->axis);
         back[set] = axis_flip(ctx, recurrence_of(r, factors, set ? shift_up(ctx, in, r->axis) : in), r->axis);
     }
 }
@@ -289,7 +275,7 @@ static Node *running_back(const Running *r, Node *h)
         Node *term = node_binary(ctx, OP_mul, before[set], back[all & ~set]);
         term = set ? unless_zero(ctx, before[set], term) : term;
         term = all ? unless_zero(ctx, back[all & ~set], term) : term;
-        sum = plus(ctx, sum, term);
+        sum = node_plus(ctx, sum, term);
     }
     return sum;
 }

@@ -161,6 +161,7 @@ Node *node_derivative(Context *, Op, const Type *, int count, Node *const *opera
 Node *node_elementwise(Context *, Op, Node *const *operands);
 Node *node_unary(Context *, Op, Node *x);
 Node *node_binary(Context *, Op, Node *x, Node *w);         /* broadcasts NumPy's way */
+Node *node_plus(Context *, Node *sum, Node *term);          /* of both either may be NULL: nothing */
 Node *node_where(Context *, Node *c, Node *a, Node *b);     /* broadcasts */
 Node *node_to_real(Context *, Node *);                      /* int or bool to real; real unchanged */
 /* Movement and reduction.  Axes may be given either way (>= 0 or negative); they are stored from the end. */

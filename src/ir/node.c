@@ -286,6 +286,11 @@ Node *node_binary(Context *ctx, Op op, Node *x, Node *w)
     return node_elementwise(ctx, op, operands);
 }
 
+Node *node_plus(Context *ctx, Node *sum, Node *term)
+{
+    return sum && term ? node_binary(ctx, OP_add, sum, term) : sum ? sum : term;
+}
+
 Node *node_where(Context *ctx, Node *c, Node *a, Node *b)
 {
     const Type *shape = type_broadcast(ctx, a->type, b->type);
