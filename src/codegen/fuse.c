@@ -73,16 +73,6 @@ static void read_stmt(Placing *p, const Stmt *s)
 }
 
 /* ---- whether one trip is enough -------------------------------------------------------------------------------- */
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a < 0 ? -a : a;
-}
-
 typedef struct { int64_t low, high, step; } Span_of;        /* what an index adds to the parts that are shared */
 
 /* The index without the counters of the loops down to `depth`; false if the two disagree about those. */
@@ -110,12 +100,12 @@ static bool same_outside(const Formula *a, const Formula *b, int depth, Span_of 
             }
             low += factor > 0 ? factor * atom->low : factor * atom->high;
             high += factor > 0 ? factor * atom->high : factor * atom->low;
-            span->step = gcd(span->step, factor);
+            span->step = index_gcd(span->step, factor);
         }
         span->low = low < span->low ? low : span->low;
         span->high = high > span->high ? high : span->high;
     }
-    span->step = gcd(span->step, constants[0] - constants[1]);
+    span->step = index_gcd(span->step, constants[0] - constants[1]);
     return true;
 }
 

@@ -135,7 +135,7 @@ const Formula *index_shift(Lowering *lower, const Formula *x, int64_t offset)
     return offset ? index_add(lower, x, formula_int(lower, offset)) : x;
 }
 
-static int64_t gcd(int64_t a, int64_t b)
+int64_t index_gcd(int64_t a, int64_t b)
 {
     while (b) {
         int64_t r = a % b;
@@ -178,7 +178,7 @@ static int64_t common_factor(const Formula *x, int64_t divisor)
     int64_t constant;
     int count = index_terms(x, &single, &terms, &constant);
     for (int k = 0; k < count; k++)
-        divisor = gcd(divisor, terms[k].factor);
+        divisor = index_gcd(divisor, terms[k].factor);
     return divisor;
 }
 

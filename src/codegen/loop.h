@@ -325,6 +325,7 @@ static inline int64_t loop_trips(const Loop *l) { return (l->end - l->begin + l-
 
 /* index.c: integer arithmetic in normal form */
 const Formula *index_affine(Lowering *, int64_t constant, const Term *, int count);
+int64_t index_gcd(int64_t, int64_t);                        /* never negative */
 const Formula *index_add(Lowering *, const Formula *, const Formula *);
 const Formula *index_scale(Lowering *, const Formula *, int64_t factor);
 const Formula *index_shift(Lowering *, const Formula *, int64_t offset);

@@ -216,17 +216,6 @@ static Node *expand_hessian(Context *ctx, Expansion *e, const Node *n, Node *con
 
 static const Fn *expand(Context *, const Fn *, Map *bodies);
 
-/* A bind is made again when what it names has changed; it stays one of its kind. */
-static Node *rebuild(Context *ctx, const Node *n, Node *const *operands)
-{
-    bool changed = false;
-    for (int k = 0; k < n->operand_count; k++)
-        changed |= operands[k] != n->operands[k];
-    if (!changed)
-        return (Node *)(uintptr_t)n;
-    return n->op == OP_bind ? node_bind(ctx, operands[0], n->origin.name) : node_rebuild(ctx, n, operands);
-}
-
 static Node *expand_node(Context *ctx, Expansion *e, const Node *n, Node *const *operands)
 {
     switch (n->op) {
@@ -235,7 +224,7 @@ static Node *expand_node(Context *ctx, Expansion *e, const Node *n, Node *const 
     case OP_jacobian: return checked(ctx, jacobian(ctx, operands[0], operands[1]), n, n->operands[0], n->operands[1]);
     case OP_hessian: return expand_hessian(ctx, e, n, operands);
     case OP_hvp: return expand_hvp(ctx, e, n, operands);
-    default: return rebuild(ctx, n, operands);
+    default: return node_replaced(ctx, n, operands);
     }
 }
 

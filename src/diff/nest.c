@@ -198,17 +198,6 @@ void nest_loops(Context *ctx, const Fn *fn, NodeList *out)
 
 typedef struct { Map *plans, *bodies; } Nesting;
 
-static Node *rebuild(Context *ctx, const Node *n, Node *const *operands, void *user)
-{
-    (void)user;
-    bool changed = false;
-    for (int k = 0; k < n->operand_count; k++)
-        changed |= operands[k] != n->operands[k];
-    if (!changed)
-        return (Node *)(uintptr_t)n;
-    return n->op == OP_bind ? node_bind(ctx, operands[0], n->origin.name) : node_rebuild(ctx, n, operands);
-}
-
 static void nest_region(Context *ctx, const Node *n, Node *const *operands, void *user, Node **values)
 {
     Nesting *nesting = user;
@@ -218,7 +207,7 @@ static void nest_region(Context *ctx, const Node *n, Node *const *operands, void
     for (int b = 0; b < 2 && n->body[b]; b++) {
         body[b] = map_get(nesting->bodies, n->body[b]);
         if (!body[b]) {
-            body[b] = fn_rewrite_regions(ctx, n->body[b], rebuild, nest_region, nesting);
+            body[b] = fn_rewrite_regions(ctx, n->body[b], NULL, nest_region, nesting);
             map_put(nesting->bodies, n->body[b], (Fn *)(uintptr_t)body[b]);
         }
         for (int k = 0; k < body[b]->results.count; k++)
@@ -257,5 +246,5 @@ const Fn *nest_fn(Context *ctx, const Fn *fn, const LoopPlan *plans)
     }
     if (!map_count(nesting.plans))
         return fn;
-    return fn_rewrite_regions(ctx, fn, rebuild, nest_region, &nesting);
+    return fn_rewrite_regions(ctx, fn, NULL, nest_region, &nesting);
 }

@@ -298,16 +298,11 @@ static bool is_derivative(Op op)
 
 static Node *copy_node(Context *ctx, const Node *n, Node *const *operands)
 {
-    bool same = true;
-    for (int k = 0; k < n->operand_count; k++)
-        same &= operands[k] == n->operands[k];
     if (n->op == OP_bind)
         return node_bind(ctx, operands[0], n->origin.name);
-    if (same)
-        return (Node *)(uintptr_t)n;
     if (is_derivative(n->op))
         return node_derivative(ctx, n->op, n->type, n->operand_count, operands, n->attr_count, n->attr);
-    return node_rebuild(ctx, n, operands);
+    return node_replaced(ctx, n, operands);
 }
 
 /* The place of an argument node in the list. */

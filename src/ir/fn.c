@@ -182,7 +182,7 @@ static Node *rewritten(Rewrite *r, Node *n)
     for (int i = 0; i < n->operand_count; i++)
         operands[i] = now(r, n->operands[i]);
     if (!node_is_region(n))
-        return r->replace(r->ctx, n, operands, r->user);
+        return r->replace ? r->replace(r->ctx, n, operands, r->user) : node_replaced(r->ctx, n, operands);
     values = NEW_ARRAY(r->ctx->arena, Node *, region_result_count(n));
     r->region(r->ctx, n, operands, r->user, values);
     map_put(r->values, n, values);
@@ -271,19 +271,16 @@ static Node *apply_node(Application *a, Node *n)
 {
     Context *ctx = a->ctx;
     Node **operands = NEW_ARRAY(ctx->scratch, Node *, n->operand_count + 1);
-    bool changed = false;
     if (n->op == OP_result)
         return a->values[n->operands[0]->id][n->attr[0]];
-    for (int k = 0; k < n->operand_count; k++) {
+    for (int k = 0; k < n->operand_count; k++)
         operands[k] = a->new_of[n->operands[k]->id];
-        changed |= operands[k] != n->operands[k];
-    }
     if (node_is_region(n)) {
         a->values[n->id] = NEW_ARRAY(ctx->scratch, Node *, region_result_count(n));
         region_again(ctx, n, n->body, operands, NULL, a->values[n->id]);
         return NULL;
     }
-    return n->op == OP_bind ? node_bind(ctx, operands[0], n->origin.name) : changed ? node_rebuild(ctx, n, operands) : n;
+    return n->op == OP_bind ? node_bind(ctx, operands[0], n->origin.name) : node_replaced(ctx, n, operands);
 }
 
 void fn_apply(Context *ctx, const Fn *fn, Node *const *arguments, Node **results)

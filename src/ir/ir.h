@@ -284,6 +284,8 @@ bool node_is_zero(const Node *);
 /* The same op with other operands: for substitution, and for linear ops under leading batch axes.  A region keeps its bodies
  * and is not simplified; region_again does. */
 Node *node_rebuild(Context *, const Node *, Node *const *operands);
+/* The node itself where no operand is another one; a bind is made again. */
+Node *node_replaced(Context *, const Node *, Node *const *operands);
 
 /* ---- functions (fn.c) ---------------------------------------------------------------------------------------------- */
 /* is_param: `param`, or no param in the whole list and real.  is_seed, is_gradient: of a split, what its second function has.
@@ -332,7 +334,7 @@ void nodes_reaching(Context *, Node *const *roots, int count, Arena *, NodeList 
 int node_place(const NodeList *, const Node *);             /* in a list of ascending ids; -1: not there */
 /* Rebuilds the results with `replace(node)` applied bottom up; params stay; names, results' order and records follow. */
 typedef Node *(*NodeRewrite)(Context *, const Node *old, Node *const *new_operands, void *user);
-/* Bodies of regions are rewritten in the same way. */
+/* Bodies of regions are rewritten in the same way.  NULL for the rewrite: node_replaced. */
 Fn *fn_rewrite(Context *, const Fn *, NodeRewrite, void *user);
 /* Bodies are left to `region`, which yields the values of the region again over new operands. */
 typedef void (*RegionRewrite)(Context *, const Node *old, Node *const *new_operands, void *user, Node **values);

@@ -558,12 +558,6 @@ static bool cut_loop(const Cutting *c, Node **values)
 }
 
 /* The outermost loops that fit; bodies of others are looked into. */
-static Node *same(Context *ctx, const Node *old, Node *const *operands, void *user)
-{
-    (void)user;
-    return node_rebuild(ctx, old, operands);
-}
-
 static void cut_region(Context *ctx, const Node *old, Node *const *operands, void *user, Node **values)
 {
     const Blocks *b = user;
@@ -572,12 +566,12 @@ static void cut_region(Context *ctx, const Node *old, Node *const *operands, voi
     if (cut_loop(&c, values))
         return;
     for (int side = 0; side < 2 && old->body[side]; side++)
-        body[side] = fn_rewrite_regions(ctx, old->body[side], same, cut_region, user);
+        body[side] = fn_rewrite_regions(ctx, old->body[side], NULL, cut_region, user);
     region_again(ctx, old, body, operands, NULL, values);
 }
 
 Fn *fn_lanes(Context *ctx, const Fn *fn, int64_t lanes)
 {
     Blocks b = { ctx, lanes };
-    return fn_rewrite_regions(ctx, fn, same, cut_region, &b);
+    return fn_rewrite_regions(ctx, fn, NULL, cut_region, &b);
 }

@@ -417,17 +417,13 @@ static Node *before(const Tidy *t, const Node *n, int k)
 
 static Node *rebuild_node(Tidy *t, Node *n)
 {
-    bool changed = false;
     if (n->op == OP_param)
         return n;
     if (n->op == OP_result) {
         Node *const *values = map_get(t->values, n->operands[0]);
         return values[n->attr[0]];
     }
-    Node **operands = operands_now(t, n);
-    for (int k = 0; k < n->operand_count; k++)
-        changed |= operands[k] != n->operands[k];
-    return changed ? node_rebuild(t->ctx, n, operands) : n;
+    return node_replaced(t->ctx, n, operands_now(t, n));
 }
 
 static void rebuild(Tidy *t, Node *n)
@@ -511,12 +507,6 @@ static Fn *tidy_level(Context *ctx, const Fn *fn)
 }
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
-static Node *same(Context *ctx, const Node *old, Node *const *operands, void *user)
-{
-    (void)user;
-    return node_rebuild(ctx, old, operands);
-}
-
 static void tidy_bodies(Context *ctx, const Node *old, Node *const *operands, void *user, Node **values)
 {
     const Fn *body[2] = { NULL, NULL };
@@ -530,6 +520,6 @@ Fn *fn_tidy_regions(Context *ctx, const Fn *fn)
 {
     if (!has_region(ctx, fn))
         return (Fn *)(uintptr_t)fn;
-    Fn *now = fn_rewrite_regions(ctx, tidy_level(ctx, fn), same, tidy_bodies, NULL);
+    Fn *now = fn_rewrite_regions(ctx, tidy_level(ctx, fn), NULL, tidy_bodies, NULL);
     return tidy_level(ctx, now);
 }

@@ -572,3 +572,13 @@ Node *node_rebuild(Context *ctx, const Node *n, Node *const *operands)
         return graph_intern_region(ctx, n->op, n->type, n->operand_count, operands, n->attr_count, n->attr, n->body);
     return node_make(ctx, n->op, n->type, n->operand_count, operands, n->attr_count, n->attr);
 }
+
+Node *node_replaced(Context *ctx, const Node *n, Node *const *operands)
+{
+    int k = 0;
+    while (k < n->operand_count && operands[k] == n->operands[k])
+        k++;
+    if (k == n->operand_count)
+        return (Node *)(uintptr_t)n;
+    return n->op == OP_bind ? node_bind(ctx, operands[0], n->origin.name) : node_rebuild(ctx, n, operands);
+}

@@ -209,7 +209,7 @@ static Node *closed_node(Closing *c, Node *n, const Map *params, Node **new_of)
         return n;
     graph_set_origin(c->ctx, (Origin){ .span = n->origin.span, .role = n->origin.role, .of = n->origin.of });
     Node *made = row ? node_index(c->ctx, operands[0], count - 1, operands + 1)
-               : n->op == OP_bind ? node_bind(c->ctx, operands[0], n->origin.name) : node_rebuild(c->ctx, n, operands);
+               : node_replaced(c->ctx, n, operands);
     if (n->origin.name)
         node_set_name(made, n->origin.name);
     return made;
