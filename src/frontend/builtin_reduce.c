@@ -134,6 +134,21 @@ static Node *build_drop(Call *call)
     return keepdim ? x : node_reshape(ctx, x, type_sized(ctx, x->type->elem, rank, sizes));
 }
 
+/* The first element along the axes, which are kept as 1. */
+static Node *build_first(Call *call)
+{
+    Node *x = value_tensor(call->frame, call->args[0]);
+    int axes[RANK_MAX], count = x ? call_axes(call, x->type->rank, axes) : -1;
+    int64_t starts[RANK_MAX] = { 0 }, steps[RANK_MAX], sizes[RANK_MAX];
+    for (int k = 0, next = 0; count >= 0 && k < x->type->rank; k++) {
+        bool reduced = next < count && axes[next] == k;
+        next += reduced;
+        steps[k] = 1;
+        sizes[k] = reduced ? 1 : type_size(x->type, k);
+    }
+    return count < 0 ? NULL : node_slice(context_of(call), x, starts, steps, sizes);
+}
+
 /* What a loss makes of its terms: their mean, their sum, or themselves. */
 static Node *build_reduced(Call *call)
 {
@@ -192,6 +207,7 @@ const Builtin reduce_builtins[] = {
     { "recurrence", build_recurrence, 2, 2, "axis", false },
     { "cumprod_slope", build_ruled, 2, 2, "axis", true },
     { "with_slope", build_ruled, 3, 3, "axis", true },
+    { "centred_like", build_ruled, 2, 2, "axis", true },
     { "softmax_like", build_ruled, 3, 3, "axis", true },
     { "softmax_slope", build_ruled, 4, 4, "axis", true },
     { "softmax_centred", build_ruled, 4, 4, "axis", true },
@@ -202,6 +218,7 @@ const Builtin reduce_builtins[] = {
     { "log_softmax_like", build_ruled, 3, 3, "axis", true },
     { "extent", build_extent, 1, 1, "axis", true },
     { "rank", build_rank, 1, 1, "", true },
+    { "first", build_first, 1, 1, "axis", true },
     { "drop", build_drop, 1, 1, "axis keepdim", true },
     { "reduced", build_reduced, 1, 1, "reduction", true },
     { "given", build_given, 1, 1, "", true },

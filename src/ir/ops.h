@@ -67,7 +67,8 @@ E1(rsqrt, NULL, SIG_REAL, 0.5, 2, 1 / sqrt(x), "-0.5 * g * y / x", "1 / sqrt(x)"
 E1(cbrt, NULL, SIG_REAL, 0.5, 2, cbrt(x), "where(x == 0, g / (y * y), g * (y / x / 3))", "real cube root, odd")
 E2(hypot, NULL, SIG_REAL, 0.5, 2, hypot(x, w), "where(y == 0, 0, g * direction(x, w))",
    "where(y == 0, 0, g * direction(w, x))", "sqrt(x^2 + w^2) without overflow; derivative 0 at 0")
-E2(direction, NULL, SIG_REAL, 0.5, 2, hypot(x, w) <= 0 ? 0 : x / hypot(x, w),
+E2(direction, NULL, SIG_REAL, 0.5, 2,
+   hypot(x, w) <= 0 ? 0 : isfinite(hypot(x, w)) ? x / hypot(x, w) : 0.5 * x / hypot(0.5 * x, 0.5 * w),
    "where(hypot(x, w) == 0, 0, g * (direction(w, x) * (direction(w, x) / hypot(x, w))))",
    "where(hypot(x, w) == 0, 0, -g * (direction(x, w) * (direction(w, x) / hypot(x, w))))", "x / hypot(x, w), 0 at 0")
 E1(one_minus_square, NULL, SIG_REAL, -0.7, 0.7, (1 - x) * (1 + x), "g * (-2 * x)", "1 - x^2, accurate near -1 and 1")
@@ -207,6 +208,7 @@ RULED(cumprod_slope, -1, NONE, NONE, NONE, NONE, "derivative of cumprod(x) in th
 RULED(cumprod_back, -1, NONE, NONE, NONE, NONE, "derivative of sum(w * cumprod(x)) in v.., and an open one: in src/diff")
 RULED(with_slope, 3, "g * w", NONE, "sum(w * g, axis: axis, keepdim: true)", NONE,
       "a reduction of x that keeps its axes, whose slope is w")
+RULED(centred_like, 2, "_uncentred(g, axis: axis)", NONE, "_uncentred(g, axis: axis)", NONE, "x less its mean")
 /* -- softmax and what is made of it: w is the softmax of x over `axis`.  These rules are closed, so no order of derivative
  *    subtracts w from 1 -- */
 RULED(softmax_like, 3, "_softmax_slope(x, w, g, axis: axis)", NONE, "_softmax_slope(x, w, g, axis: axis)", NONE,
