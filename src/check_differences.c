@@ -8,8 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 7 };
+enum { STEPS = 7, STEPS_LEAST = 3 };
 static const double tolerance = 1e-6;
+static const double settled = 1e-9;                         /* no more steps */
 
 /* One derivative function and what it differentiates. */
 typedef struct Derivative {
@@ -47,7 +48,7 @@ double check_difference(Check *check, const Fn *base, const Point *point, double
 {
     double slope[STEPS][STEPS], mean[STEPS][STEPS], best = NAN, step = 0.02, here = weighted(check, base, point, 0);
     *moved = INFINITY;
-    for (int k = 0; k < STEPS; k++, step /= 4) {
+    for (int k = 0; k < STEPS && (k < STEPS_LEAST || *moved > settled * fmax(1, fabs(best))); k++, step /= 4) {
         double right = weighted(check, base, point, step), left = weighted(check, base, point, -step), factor = 16;
         slope[0][k] = (right - left) / (2 * step);
         mean[0][k] = 0.5 * right + 0.5 * left;

@@ -206,35 +206,119 @@ static bool has_label(const int64_t *labels, int count, int64_t label)
     return false;
 }
 
-/* All products of a walk, added up where they belong: its last axis in a loop of its own, since these are the evaluator's time. */
-static void add_products(Walk *walk, const double *x, const double *w, double *out)
+/* One product after another is added to each of the values, so that the bits do not depend on who adds. */
+enum { ROWS = 4, COLUMNS = 4 };
+static void add_rows(const double *factor, const double *row, int64_t step, int64_t length, double *restrict out)
 {
-    int64_t count = walk_count(walk), length = 1, step[3] = { 0 };
-    if (walk->rank) {
-        length = walk->size[--walk->rank];
-        for (int k = 0; k < 3; k++)
-            step[k] = walk->stride[k][walk->rank];
+    const double *row1 = row + step, *row2 = row1 + step, *row3 = row2 + step;
+    int64_t k = 0;
+    for (; k + COLUMNS <= length; k += COLUMNS) {
+        double sum[COLUMNS];
+        for (int i = 0; i < COLUMNS; i++)
+            sum[i] = out[k + i] + factor[0] * row[k + i];
+        for (int i = 0; i < COLUMNS; i++)
+            sum[i] += factor[1] * row1[k + i];
+        for (int i = 0; i < COLUMNS; i++)
+            sum[i] += factor[2] * row2[k + i];
+        for (int i = 0; i < COLUMNS; i++)
+            out[k + i] = sum[i] + factor[3] * row3[k + i];
     }
-    for (int64_t i = count / length; i > 0; i--, walk_next(walk))
-        for (int64_t k = 0; k < length; k++)
-            out[walk->at[2] + k * step[2]] += x[walk->at[0] + k * step[0]] * w[walk->at[1] + k * step[1]];
+    for (; k < length; k++)
+        out[k] = out[k] + factor[0] * row[k] + factor[1] * row1[k] + factor[2] * row2[k] + factor[3] * row3[k];
+}
+
+/* A walk over one more axis than is walked: a vector of products per place. */
+typedef struct { int64_t length, step[3]; } Axis;
+
+static Axis take_axis(Walk *w, int axis)
+{
+    Axis taken = { w->size[axis], { w->stride[0][axis], w->stride[1][axis], w->stride[2][axis] } };
+    w->rank--;
+    for (int k = axis; k < w->rank; k++) {
+        w->size[k] = w->size[k + 1];
+        for (int i = 0; i < 3; i++)
+            w->stride[i][k] = w->stride[i][k + 1];
+    }
+    w->count /= taken.length;
+    return taken;
+}
+
+static void add_vector(const Axis *a, const double *x, const double *w, double *out)
+{
+    double sum = *out;
+    if (a->step[2]) {
+        for (int64_t k = 0; k < a->length; k++)
+            out[k * a->step[2]] += x[k * a->step[0]] * w[k * a->step[1]];
+        return;
+    }
+    for (int64_t k = 0; k < a->length; k++)
+        sum += x[k * a->step[0]] * w[k * a->step[1]];
+    *out = sum;
+}
+
+/* The products x[i] w[i, j] or x[i, j] w[i] for all i and j, to out[j], where the j lie side by side. */
+static void add_matrix(const Axis *i, const Axis *j, const double *const *xs, double *out)
+{
+    int row = j->step[0] ? 0 : 1;
+    int64_t k = 0, step = i->step[row], other = i->step[!row];
+    const double *rows = xs[row], *factors = xs[!row];
+    for (; k + ROWS <= i->length; k += ROWS) {
+        double factor[ROWS];
+        for (int r = 0; r < ROWS; r++)
+            factor[r] = factors[(k + r) * other];
+        add_rows(factor, rows + k * step, step, j->length, out);
+    }
+    for (; k < i->length; k++)
+        for (int64_t c = 0; c < j->length; c++)
+            out[c] += factors[k * other] * rows[k * step + c];
+}
+
+/* An axis of the result that lies side by side there and in one operand, and is none of the other's; -1: none that is
+ * worth it. */
+static int axis_of_rows(const Walk *w, int kept)
+{
+    for (int k = 0; k < kept; k++)
+        if (w->stride[2][k] == 1 && w->stride[0][k] + w->stride[1][k] == 1 && w->size[k] >= COLUMNS)
+            return k;
+    return -1;
+}
+
+/* All products of a walk, added up where they belong; `kept` of its axes, the first ones, are those of the result.  These
+ * loops are the evaluator's time. */
+static void add_products(Walk *walk, int kept, const double *x, const double *w, double *out)
+{
+    int row = walk->rank > kept ? axis_of_rows(walk, kept) : -1;
+    Axis i = { 1, { 0 } }, j = { 1, { 0 } };
+    if (walk->rank)
+        i = take_axis(walk, walk->rank - 1);
+    if (row >= 0)
+        j = take_axis(walk, row);
+    for (int64_t k = walk_count(walk); k > 0; k--, walk_next(walk)) {
+        const double *xs[] = { x + walk->at[0], w + walk->at[1] };
+        if (row >= 0)
+            add_matrix(&i, &j, xs, out + walk->at[2]);
+        else
+            add_vector(&i, xs[0], xs[1], out + walk->at[2]);
+    }
 }
 
 static void eval_einsum(const Node *n, const double *const *xs, double *out)
 {
     static const double one = 1;
     const Type *a = n->operands[0]->type, *b = n->operand_count > 1 ? n->operands[1]->type : NULL;
-    int ranks = a->rank + (b ? b->rank : 0);
+    int ranks = a->rank + (b ? b->rank : 0), kept = 0;
     const int64_t *labels = n->attr, *result = labels + ranks;
     Walk walk = { 0 };
     for (int summed = 0; summed < 2; summed++)              /* axes of the result outside, the summed ones inside */
         for (int k = 0; k < ranks; k++)
-            if (!has_label(labels, k, labels[k]) && has_label(result, n->type->rank, labels[k]) == !summed)
+            if (!has_label(labels, k, labels[k]) && has_label(result, n->type->rank, labels[k]) == !summed) {
                 walk_axis(&walk, type_size(k < a->rank ? a : b, k < a->rank ? k : k - a->rank),
                           label_stride(a, labels, labels[k]), b ? label_stride(b, labels + a->rank, labels[k]) : 0,
                           label_stride(n->type, result, labels[k]));
+                kept += !summed;
+            }
     fill(out, n->type->count, 0);
-    add_products(&walk, xs[0], b ? xs[1] : &one, out);
+    add_products(&walk, kept, xs[0], b ? xs[1] : &one, out);
 }
 
 /* ---- run-time indices -------------------------------------------------------------------------------------------- */
