@@ -58,6 +58,14 @@ int map_count(const Map *);
 const void *map_key(const Map *, int k);
 void *map_value(const Map *, int k);
 
+/* A table of interned things, by a hash and a number that grows as things are made: what is made at one time is looked up at one
+ * time, so it stands together and large tables stay in the cache. */
+typedef struct { const void *thing; uint32_t hash, near; } TableSlot;
+typedef struct { TableSlot *slots; size_t size; } Table;     /* size: a power of two */
+typedef bool TableEqual(const void *thing, const void *key); /* of one hash */
+void table_reserve(Arena *, Table *, size_t count);     /* for one more */
+TableSlot *table_find(const Table *, uint32_t hash, uint32_t near, TableEqual *, const void *key);   /* thing NULL: it belongs here */
+
 uint64_t hash_bytes(uint64_t seed, const void *data, size_t size);
 void sha256_hex(const void *data, size_t size, char hex[65]);
 

@@ -432,6 +432,40 @@ void *map_value(const Map *map, int k)
     return map->pairs.at[k].value;
 }
 
+/* ---- tables of interned things --------------------------------------------------------------------------------- */
+enum { NEIGHBOURS = 8 };                                    /* places that are tried before those that the hash names */
+
+TableSlot *table_find(const Table *table, uint32_t hash, uint32_t near, TableEqual *equal, const void *key)
+{
+    size_t mask = table->size - 1, at = 2 * (size_t)near;
+    for (int k = 0;; k++) {
+        TableSlot *slot = &table->slots[at++ & mask];
+        if (!slot->thing || (slot->hash == hash && slot->near == near && equal(slot->thing, key)))
+            return slot;
+        if (k == NEIGHBOURS)
+            at = hash;
+    }
+}
+
+static bool never(const void *thing, const void *key)
+{
+    (void)thing, (void)key;
+    return false;
+}
+
+void table_reserve(Arena *arena, Table *table, size_t count)
+{
+    if (2 * count < table->size)
+        return;
+    Table larger = { .size = table->size ? 2 * table->size : 2048 };
+    larger.slots = NEW_ARRAY(arena, TableSlot, larger.size);
+    for (size_t k = 0; k < table->size; k++)
+        if (table->slots[k].thing)
+            *table_find(&larger, table->slots[k].hash, table->slots[k].near, never, NULL) = table->slots[k];
+    arena_drop(arena, table->slots, sizeof *table->slots * table->size);
+    *table = larger;
+}
+
 /* ---- SHA-256 (FIPS 180-4) -------------------------------------------------------------------------------------- */
 static const uint32_t sha_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,

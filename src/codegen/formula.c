@@ -23,8 +23,9 @@ static uint32_t formula_hash(const Formula *f)
     return (uint32_t)(h ^ h >> 32);
 }
 
-static bool formula_equal(const Formula *a, const Formula *b)
+static bool formula_equal(const void *thing, const void *key)
 {
+    const Formula *a = thing, *b = key;
     if (a->kind != b->kind || a->elem != b->elem || a->arg_count != b->arg_count
         || a->term_count != b->term_count || a->integer != b->integer
         || (!a->term_count && a->named != b->named)
@@ -37,34 +38,6 @@ static bool formula_equal(const Formula *a, const Formula *b)
         if (a->terms[k].factor != b->terms[k].factor || a->terms[k].atom != b->terms[k].atom)
             return false;
     return true;
-}
-
-/* Where a formula is, or where it belongs. */
-static FormulaSlot *table_find(const Lowering *lower, const Formula *key)
-{
-    for (size_t at = key->hash;; at++) {
-        FormulaSlot *slot = &lower->table[at & (lower->table_size - 1)];
-        if (!slot->formula || (slot->hash == key->hash && formula_equal(slot->formula, key)))
-            return slot;
-    }
-}
-
-static void table_grow(Lowering *lower)
-{
-    FormulaSlot *old = lower->table;
-    size_t old_size = lower->table_size;
-    if (!old_size && lower->formula_count)
-        internal_error(lower->ctx, "a formula is made after the last one");
-    lower->table_size = old_size ? old_size * 2 : 1024;
-    lower->table = NEW_ARRAY(lower->own, FormulaSlot, lower->table_size);
-    for (size_t k = 0; k < old_size; k++) {
-        size_t at = old[k].hash;
-        while (old[k].formula && lower->table[at & (lower->table_size - 1)].formula)
-            at++;
-        if (old[k].formula)
-            lower->table[at & (lower->table_size - 1)] = old[k];
-    }
-    arena_drop(lower->own, old, sizeof *old * old_size);
 }
 
 /* ---- what a formula depends on --------------------------------------------------------------------------------- */
@@ -252,6 +225,16 @@ static void narrow_range(Lowering *lower, Formula *f)
     }
 }
 
+static uint32_t newest_part(const Formula *f)
+{
+    int newest = 0;
+    for (int k = 0; k < f->arg_count; k++)
+        newest = f->arg[k]->id > newest ? f->arg[k]->id : newest;
+    for (int k = 0; k < f->term_count; k++)
+        newest = f->terms[k].atom->id > newest ? f->terms[k].atom->id : newest;
+    return (uint32_t)newest;
+}
+
 const Formula *formula_intern(Lowering *lower, const Formula *draft)
 {
     Formula key = *draft;
@@ -260,11 +243,13 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
     key.loops = 0;
     key.guarded = false;
     key.hash = formula_hash(&key);
-    if (4 * (size_t)lower->formula_count >= 3 * lower->table_size)
-        table_grow(lower);
-    FormulaSlot *slot = table_find(lower, &key);
-    if (slot->formula)
-        return slot->formula;
+    if (!lower->table.size && lower->formula_count)
+        internal_error(lower->ctx, "a formula is made after the last one");
+    table_reserve(lower->own, &lower->table, (size_t)lower->formula_count);
+    uint32_t newest = newest_part(&key);
+    TableSlot *slot = table_find(&lower->table, key.hash, newest, formula_equal, &key);
+    if (slot->thing)
+        return slot->thing;
     Formula *f = arena_copy(lower->arena, &key, offsetof(Formula, arg) + (size_t)key.arg_count * sizeof *key.arg);
     if (key.term_count)
         f->terms = arena_copy(lower->arena, key.terms, sizeof *key.terms * (size_t)key.term_count);
@@ -272,7 +257,7 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
     finish_dependence(lower, f);
     if (f->elem != ELEM_REAL)
         finish_range(f);
-    *slot = (FormulaSlot){ f, f->hash };
+    *slot = (TableSlot){ f, f->hash, newest };
     if (f->kind == FORMULA_AFFINE)
         narrow_range(lower, f);
     return f;
@@ -280,12 +265,11 @@ const Formula *formula_intern(Lowering *lower, const Formula *draft)
 
 void formula_seal(Lowering *lower)
 {
-    arena_drop(lower->own, lower->table, sizeof *lower->table * lower->table_size);
+    arena_drop(lower->own, lower->table.slots, sizeof *lower->table.slots * lower->table.size);
     arena_drop(lower->own, lower->mark, sizeof *lower->mark * (size_t)lower->mark_size);
     rewriter_drop(lower);
-    lower->table = NULL;
+    lower->table = (Table){ 0 };
     lower->mark = NULL;
-    lower->table_size = 0;
     lower->mark_size = 0;
 }
 

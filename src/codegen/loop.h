@@ -255,9 +255,6 @@ typedef struct NodeInfo {
  * what the param is. */
 typedef struct Target { Scalar **scalars; Buffer *buffer; const Node *in_place; bool accumulate; } Target;
 
-/* The hash is here as well: a formula that is not the one that is looked for is not touched. */
-typedef struct { const Formula *formula; uint32_t hash; } FormulaSlot;
-
 struct Lowering {
     Context *ctx;
     Arena *arena;
@@ -269,7 +266,7 @@ struct Lowering {
     int *slot;                                              /* node id -> position in infos; shared by all lowerings, one at a time */
     int *other_slots;                                       /* of the nodes and params here: those of the lowering around */
     NodeInfo *infos; int info_count;
-    FormulaSlot *table; size_t table_size; int formula_count;
+    Table table; int formula_count;
     LoopList loops[LOOP_DEPTH_MAX];                         /* by depth, interned */
     int buffer_count, scalar_count, load_count;
     const Formula **replaced; int *replaced_in, replaced_size, item;   /* rewrite.c */

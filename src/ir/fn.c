@@ -81,14 +81,15 @@ static void sort_by_id(Context *ctx, NodeList *list)
     arena_release(ctx->scratch, mark);
 }
 
-void nodes_reaching(Context *ctx, Node *const *roots, int count, Arena *arena, NodeList *out)
+/* Depth first; false: there are more than `most`. */
+static bool walk_few(Context *ctx, Node *const *roots, int count, int most, Arena *arena, NodeList *out)
 {
     int walk = ++graph_of(ctx)->walks;
-    Vec(Node *) stack = { 0 };
+    NodeList stack = { 0 };
     bool sorted = true;
     for (int k = 0; k < count; k++)
         vec_push(arena, &stack, roots[k]);
-    while (stack.count) {
+    while (stack.count && out->count <= most) {
         Node *n = stack.at[--stack.count];
         if (n->seen == walk)
             continue;
@@ -100,8 +101,55 @@ void nodes_reaching(Context *ctx, Node *const *roots, int count, Arena *arena, N
                 vec_push(arena, &stack, n->operands[k]);
     }
     arena_drop(arena, stack.at, sizeof *stack.at * (size_t)stack.capacity);
-    if (!sorted)
+    if (!sorted && out->count <= most)
         sort_by_id(ctx, out);
+    return out->count <= most;
+}
+
+/* From the newest node down, in the order in which they are in memory. */
+static void walk_many(Context *ctx, Node *const *roots, int count, Arena *arena, NodeList *out)
+{
+    const Graph *g = graph_of(ctx);
+    enum { BITS = 64 };
+    int words = g->nodes.count / BITS + 1;
+    uint64_t *reached = NEW_ARRAY(arena, uint64_t, words);
+    *out = (NodeList){ 0 };
+    for (int k = 0; k < count; k++)
+        reached[roots[k]->id / BITS] |= (uint64_t)1 << roots[k]->id % BITS;
+    for (int w = words - 1; w >= 0; w--)
+        for (int bit = BITS - 1; bit >= 0 && reached[w] << (BITS - 1 - bit); bit--) {
+            if (!(reached[w] >> bit & 1))
+                continue;
+            const Node *n = g->nodes.at[w * BITS + bit];
+            out->capacity++;
+            for (int k = 0; k < n->operand_count; k++)
+                reached[n->operands[k]->id / BITS] |= (uint64_t)1 << n->operands[k]->id % BITS;
+        }
+    out->at = NEW_ARRAY(arena, Node *, out->capacity);
+    for (int w = 0; w < words; w++)
+        for (int bit = 0; bit < BITS && reached[w] >> bit; bit++)
+            if (reached[w] >> bit & 1)
+                out->at[out->count++] = g->nodes.at[w * BITS + bit];
+    arena_drop(arena, reached, sizeof *reached * (size_t)words);
+}
+
+void nodes_reaching(Context *ctx, Node *const *roots, int count, Arena *arena, NodeList *out)
+{
+    enum { FEW = 1 << 12 };
+    if (!walk_few(ctx, roots, count, FEW, arena, out))
+        walk_many(ctx, roots, count, arena, out);
+}
+
+bool fn_has(Context *ctx, const Fn *fn, bool (*is_one)(const Node *))
+{
+    ArenaMark mark = arena_mark(ctx->scratch);
+    NodeList nodes = { 0 };
+    bool found = false;
+    fn_nodes(ctx, fn, ctx->scratch, &nodes);
+    for (int k = 0; !found && k < nodes.count; k++)
+        found = is_one(nodes.at[k]);
+    arena_release(ctx->scratch, mark);
+    return found;
 }
 
 static int search_place(const NodeList *nodes, const Node *n)

@@ -5,8 +5,9 @@
 #include "ir.h"
 
 struct Graph {
-    Node **table; int table_size;                           /* open addressing, power of two */
-    int node_count, walks;
+    Table table;
+    Vec(Node *) nodes;                                      /* by id */
+    int walks;
     const Type **types; int type_count, type_size;
     Vec(const Dim *) dims;
     Origin origin;

@@ -330,6 +330,7 @@ int64_t fn_tape_elements(const Fn *);
 /* Nodes that the results reach, in ascending id (operands first).  Not recursive. */
 typedef Vec(Node *) NodeList;
 void fn_nodes(Context *, const Fn *, Arena *, NodeList *out);
+bool fn_has(Context *, const Fn *, bool (*is_one)(const Node *));    /* not in bodies */
 void nodes_reaching(Context *, Node *const *roots, int count, Arena *, NodeList *out);
 int node_place(const NodeList *, const Node *);             /* in a list of ascending ids; -1: not there */
 /* Rebuilds the results with `replace(node)` applied bottom up; params stay; names, results' order and records follow. */

@@ -468,18 +468,6 @@ static Node *now(const void *user, const Node *n)
     return map_get(t->new_of, n);
 }
 
-static bool has_region(Context *ctx, const Fn *fn)
-{
-    NodeList nodes = { 0 };
-    bool found = false;
-    ArenaMark mark = arena_mark(ctx->scratch);
-    fn_nodes(ctx, fn, ctx->scratch, &nodes);
-    for (int k = 0; !found && k < nodes.count; k++)
-        found = node_is_region(nodes.at[k]);
-    arena_release(ctx->scratch, mark);
-    return found;
-}
-
 static Fn *tidy_level(Context *ctx, const Fn *fn)
 {
     Fn *tidied = arena_copy(ctx->arena, fn, sizeof *fn);
@@ -518,7 +506,7 @@ static void tidy_bodies(Context *ctx, const Node *old, Node *const *operands, vo
 
 Fn *fn_tidy_regions(Context *ctx, const Fn *fn)
 {
-    if (!has_region(ctx, fn))
+    if (!fn_has(ctx, fn, node_is_region))
         return (Fn *)(uintptr_t)fn;
     Fn *now = fn_rewrite_regions(ctx, tidy_level(ctx, fn), NULL, tidy_bodies, NULL);
     return tidy_level(ctx, now);

@@ -14,7 +14,7 @@ Graph *graph_of(Context *ctx)
 
 void graph_set_origin(Context *ctx, Origin origin) { graph_of(ctx)->origin = origin; }
 Origin graph_origin(Context *ctx) { return graph_of(ctx)->origin; }
-int graph_node_count(Context *ctx) { return graph_of(ctx)->node_count; }
+int graph_node_count(Context *ctx) { return graph_of(ctx)->nodes.count; }
 
 void node_set_name(Node *n, Str name)
 {
@@ -22,50 +22,38 @@ void node_set_name(Node *n, Str name)
         n->origin.name = name;
 }
 
+static bool commutes(Op op)
+{
+    return op == OP_add || op == OP_mul || op == OP_eq || op == OP_ne || op == OP_and || op == OP_or;
+}
+
 static uint64_t node_hash(const Node *n)
 {
     uint64_t h = hash_bytes((uint64_t)n->op, &n->type, sizeof n->type);
-    h = hash_bytes(h, n->operands, sizeof *n->operands * (size_t)n->operand_count);
+    if (commutes(n->op))
+        h += (uintptr_t)n->operands[0] + (uintptr_t)n->operands[1];
+    else
+        h = hash_bytes(h, n->operands, sizeof *n->operands * (size_t)n->operand_count);
     h = hash_bytes(h, n->attr, sizeof *n->attr * (size_t)n->attr_count);
     if (n->body[0])
         h = hash_bytes(h, n->body, sizeof n->body);
     return n->data ? hash_bytes(h, n->data, sizeof *n->data * (size_t)n->type->count) : h;
 }
 
-static bool node_equal(const Node *a, const Node *b)
+static bool same_operands(const Node *a, const Node *b)
 {
+    return memcmp(a->operands, b->operands, sizeof *a->operands * (size_t)a->operand_count) == 0
+        || (commutes(a->op) && a->operands[0] == b->operands[1] && a->operands[1] == b->operands[0]);
+}
+
+static bool node_equal(const void *thing, const void *key)
+{
+    const Node *a = thing, *b = key;
     return a->hash == b->hash && a->op == b->op && a->type == b->type && a->operand_count == b->operand_count
-        && a->attr_count == b->attr_count
-        && memcmp(a->operands, b->operands, sizeof *a->operands * (size_t)a->operand_count) == 0
+        && a->attr_count == b->attr_count && same_operands(a, b)
         && memcmp(a->attr, b->attr, sizeof *a->attr * (size_t)a->attr_count) == 0
         && a->body[0] == b->body[0] && a->body[1] == b->body[1]
         && (!a->data || memcmp(a->data, b->data, sizeof *a->data * (size_t)a->type->count) == 0);
-}
-
-static void table_grow(Context *ctx, Graph *g)
-{
-    Node **old = g->table;
-    int old_size = g->table_size;
-    g->table_size = old_size ? old_size * 2 : 4096;
-    g->table = NEW_ARRAY(ctx->arena, Node *, g->table_size);
-    for (int k = 0; k < old_size; k++) {
-        if (!old[k])
-            continue;
-        uint64_t mask = (uint64_t)(g->table_size - 1), at = old[k]->hash & mask;
-        while (g->table[at])
-            at = (at + 1) & mask;
-        g->table[at] = old[k];
-    }
-    arena_drop(ctx->arena, old, sizeof *old * (size_t)old_size);
-}
-
-/* Where the node is or belongs. */
-static Node **table_find(Graph *g, const Node *key)
-{
-    uint64_t mask = (uint64_t)(g->table_size - 1), at = key->hash & mask;
-    while (g->table[at] && !node_equal(g->table[at], key))
-        at = (at + 1) & mask;
-    return &g->table[at];
 }
 
 static Node *node_keep(Context *ctx, const Node *key)
@@ -78,7 +66,8 @@ static Node *node_keep(Context *ctx, const Node *key)
         n->attr = arena_copy(ctx->arena, n->attr, sizeof *n->attr * (size_t)n->attr_count);
     if (n->data)
         n->data = arena_copy(ctx->arena, n->data, sizeof *n->data * (size_t)n->type->count);
-    n->id = g->node_count++;
+    n->id = g->nodes.count;
+    vec_push(ctx->arena, &g->nodes, n);
     n->origin = g->origin;
     n->closed = n->op != OP_param && n->op != OP_bind && n->op != OP_result && n->op != OP_call;
     for (int k = 0; k < n->operand_count; k++)
@@ -112,37 +101,24 @@ static Node *recorded(Graph *g, Node *n)
     return n;
 }
 
-static bool commutes(Op op)
-{
-    return op == OP_add || op == OP_mul || op == OP_eq || op == OP_ne || op == OP_and || op == OP_or;
-}
-
 static Node *node_intern(Context *ctx, Node key)
 {
     static Node *none[1];
     static const int64_t no_attr[1];
     Graph *g = graph_of(ctx);
-    Op op = key.op;
     if (!key.operand_count)
         key.operands = none;
     if (!key.attr_count)
         key.attr = no_attr;
-    if (2 * g->node_count >= g->table_size)
-        table_grow(ctx, g);
     key.hash = node_hash(&key);
-    Node **at = table_find(g, &key);
-    if (!*at && commutes(op)) {                             /* the order of the first writer stays */
-        Node *swapped[2] = { key.operands[1], key.operands[0] };
-        Node other = key;
-        other.operands = swapped;
-        other.hash = node_hash(&other);
-        Node **found = table_find(g, &other);
-        if (*found)
-            return recorded(g, *found);
-    }
-    if (!*at)
-        *at = node_keep(ctx, &key);
-    return recorded(g, *at);
+    uint32_t newest = 0;
+    for (int k = 0; k < key.operand_count; k++)
+        newest = (uint32_t)key.operands[k]->id > newest ? (uint32_t)key.operands[k]->id : newest;
+    table_reserve(ctx->arena, &g->table, (size_t)g->nodes.count);
+    TableSlot *slot = table_find(&g->table, (uint32_t)key.hash, newest, node_equal, &key);
+    if (!slot->thing)                                       /* of equal operands the order of the first writer stays */
+        *slot = (TableSlot){ node_keep(ctx, &key), (uint32_t)key.hash, newest };
+    return recorded(g, (Node *)(uintptr_t)slot->thing);
 }
 
 Node *graph_intern(Context *ctx, Op op, const Type *type, int count, Node *const *operands, int attr_count,
@@ -173,7 +149,7 @@ Node *node_make(Context *ctx, Op op, const Type *type, int count, Node *const *o
 /* Nodes that are never merged carry their own id as attribute. */
 static Node *node_unique(Context *ctx, Op op, const Type *type, int count, Node *const *operands, Str name)
 {
-    int64_t id = graph_of(ctx)->node_count;
+    int64_t id = graph_of(ctx)->nodes.count;
     Node *n = graph_intern(ctx, op, type, count, operands, 1, &id, NULL);
     n->origin.name = name;
     return n;
