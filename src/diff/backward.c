@@ -274,6 +274,7 @@ static void sweep_body(Backward *w, const bool *wanted)
 /* ---- the tape ------------------------------------------------------------------------------------------------------- */
 /* Elements of what is kept only to be faster: per trip; and of all trips of a loop that carries nothing back. */
 enum { ROW_MOST = 4096, ALL_MOST = 16384 };
+static const int64_t LARGEST = (int64_t)1 << 44;            /* of all trips together: sums of it do not overflow */
 
 /* Which loops keep what is costly: those that carry adjoints back, and those whose adjoints are known later, if it is little. */
 typedef struct { bool same_index, apart; } Way;
@@ -282,6 +283,7 @@ typedef struct {
     NodeList nodes;                                         /* what the results are computed from */
     bool *carried, *varying;                                /* by place: depends on a carry; on a carry or the index */
     bool *primal;                                           /* by place: depends on no adjoint */
+    bool *heavy;                                            /* by place: depends on an array that a loop around carries */
     Map *body;                                              /* nodes of the forward body */
 } Tape;
 
@@ -306,16 +308,19 @@ static void mark_tape(const Body *b, Tape *t)
     t->carried = NEW_ARRAY(b->ctx->scratch, bool, t->nodes.count + 1);
     t->varying = NEW_ARRAY(b->ctx->scratch, bool, t->nodes.count + 1);
     t->primal = NEW_ARRAY(b->ctx->scratch, bool, t->nodes.count + 1);
+    t->heavy = NEW_ARRAY(b->ctx->scratch, bool, t->nodes.count + 1);
     for (int k = 0; k < t->nodes.count; k++) {
         const Node *n = t->nodes.at[k];
         t->carried[k] = n->op == OP_param && is_carry(b, n);
         t->varying[k] = t->carried[k] || n == b->index;
         t->primal[k] = n->op != OP_param || t->varying[k] || is_capture(b, n);
+        t->heavy[k] = n->op == OP_param && t->primal[k] && !t->varying[k] && n->carried && n->type->count > HEAVY;
         for (int i = 0; i < n->operand_count; i++) {
             int place = node_place(&t->nodes, n->operands[i]);
             t->carried[k] |= t->carried[place];
             t->varying[k] |= t->varying[place];
             t->primal[k] &= t->primal[place];
+            t->heavy[k] |= t->heavy[place];
         }
     }
 }
@@ -335,12 +340,22 @@ static void mark_body(const Body *b, Tape *t)
         map_put(t->body, nodes.at[k], nodes.at[k]);
 }
 
+/* A value of a region that reads a larger array, which would be saved. */
+static bool is_of_larger(const Tape *t, const Node *n)
+{
+    const Node *region = n->op == OP_result ? n->operands[0] : NULL;
+    bool larger = false;
+    for (int k = 0; region && k < region->operand_count; k++)
+        larger |= t->carried[node_place(&t->nodes, region->operands[k])] && region->operands[k]->type->count > n->type->count;
+    return larger;
+}
+
 /* What the forward loop does not compute for itself, but nearly: the tape of an inner loop, so that this does not run again, and
  * a slope with the exponential of its function. */
 static bool shares_work(const Body *b, const Tape *t, int k)
 {
     const Node *n = t->nodes.at[k];
-    if (!t->primal[k] || n->type->count > ROW_MOST)
+    if (!t->primal[k] || (n->type->count > ROW_MOST && !t->heavy[k] && !is_of_larger(t, n)))
         return false;
     if (n->op != OP_sigmoid_slope)
         return n->op == OP_result || n->op == OP_index;     /* a branch reads a part */
@@ -353,8 +368,14 @@ static Value value_of(const Body *b, const Tape *t, int k, Way way)
 {
     Node *n = t->nodes.at[k];
     Value v = { .size = n->type->count };
-    if (!t->varying[k] || n == b->index)
+    if (n == b->index || (!t->varying[k] && !t->heavy[k]))
         return v;
+    if (!t->varying[k]) {                                   /* it is captured, at the cost of one element each for all trips */
+        v.kind = t->primal[k] ? VALUE_COSTLY : VALUE_CHEAP;
+        v.unsavable = !t->primal[k];
+        return v;
+    }
+    v.size = v.size * b->region->attr[0] < LARGEST ? v.size * b->region->attr[0] : LARGEST;
     if (n->op == OP_param) {
         v.kind = VALUE_COSTLY;
         return v;
@@ -408,7 +429,7 @@ static Nodes find_saved(const Body *b, Node *const *results, int count, Way way)
     if (ctx->options.keep_adjoints)
         note_values(b, &t, values, results, count);
     for (int k = t.nodes.count - 1; k >= 0; k--)
-        if (values[k].saved)
+        if (values[k].saved && t.varying[k])
             vec_push(ctx->arena, &saved, t.nodes.at[k]);
     arena_release(ctx->scratch, mark);
     return saved;

@@ -4,14 +4,18 @@
  * reverse, and the one that was taken runs again.  The loop that runs backwards: backward.c.
  * Loops are made again over the same index and carries; passes merge them with the original. */
 #include "region.h"
+#include "saved.h"
 
 #include <string.h>
+
+typedef Vec(Node *) Nodes;
 
 /* ---- bodies ------------------------------------------------------------------------------------------------------- */
 Node *body_stand_in(Body *b, Node *outer)
 {
     Node *param = node_param(b->ctx, outer->origin.name, outer->type, outer->origin.span);
     map_put(b->outer, param, outer);
+    param->carried = outer->carried;
     return param;
 }
 
@@ -84,7 +88,7 @@ Node *body_param_like(Body *b, const Node *n, const Node *seed, const char *suff
 {
     Str name = n->origin.name ? str_format(b->ctx, "%s%s", n->origin.name, suffix) : NULL;
     Node *param = node_param(b->ctx, name, body_batched(b, seed, n->type), n->origin.span);
-    node_mark_carried(b->ctx, param);
+    node_mark_carried(param);
     return param;
 }
 
@@ -163,8 +167,6 @@ static Node *batch_first(Context *ctx, Node *stacked, int batch)
     return node_permute(ctx, stacked, perm);
 }
 
-typedef Vec(Node *) Nodes;
-
 static void loop_forward(Context *ctx, Node *region, Node *const *operand_tangents, int batch, Node **value_tangents)
 {
     Body b = body_of(ctx, region, batch);
@@ -236,6 +238,76 @@ static Map *parts_read(Body *b, Node *const *roots, int count)
     return parts;
 }
 
+/* Params that no value of the body is made of are adjoints. */
+static bool is_capture(const Body *b, const Node *n)
+{
+    for (int k = 0; k < b->captures; k++)
+        if (b->capture[k] == n)
+            return true;
+    return false;
+}
+
+/* By place: what can be computed before the adjoints are known, and is better kept than arrays that a loop around carries. */
+static Value *values_of_sides(Body *b, const NodeList *nodes, const Map *parts)
+{
+    Context *ctx = b->ctx;
+    Value *values = NEW_ARRAY(ctx->scratch, Value, nodes->count + 1);
+    bool *primal = NEW_ARRAY(ctx->scratch, bool, nodes->count + 1);
+    for (int k = 0; k < nodes->count; k++) {
+        Node *n = nodes->at[k];
+        Value *v = &values[k];
+        v->size = n->type->count;
+        primal[k] = n->op != OP_param || is_capture(b, n);
+        if (n->op == OP_param && primal[k] && n->carried && n->type->count > HEAVY)
+            v->kind = VALUE_COSTLY;
+        for (int i = 0; i < n->operand_count; i++) {
+            int place = node_place(nodes, n->operands[i]);
+            primal[k] &= primal[place];
+            if (values[place].kind != VALUE_FREE && !map_get(parts, n))
+                v->kind = VALUE_CHEAP;
+        }
+        v->unsavable = !primal[k] || node_is_region(n);
+    }
+    return values;
+}
+
+/* Puts values of the sides that are kept instead of carried arrays: a branch computes them before. */
+static void keep_less(Body *b, Node *const *roots, int count, Map *parts)
+{
+    Context *ctx = b->ctx;
+    NodeList nodes = { 0 }, sides[2] = { { 0 }, { 0 } };
+    Nodes kept = { 0 }, made[2] = { { 0 }, { 0 } };
+    ArenaMark mark = arena_mark(ctx->scratch);
+    nodes_reaching(ctx, roots, 2 * count, ctx->scratch, &nodes);
+    for (int side = 0; side < 2; side++)
+        nodes_reaching(ctx, roots + side * count, count, ctx->scratch, &sides[side]);
+    Value *values = values_of_sides(b, &nodes, parts);
+    for (int k = 0; k < 2 * count; k++)
+        values[node_place(&nodes, roots[k])].needed = true;
+    if (values_choose(ctx, &nodes, values))
+        internal_error(ctx, "a branch has a value that can be neither kept nor computed again");
+    for (int k = 0; k < nodes.count; k++)
+        if (values[k].saved && nodes.at[k]->op != OP_param)
+            vec_push(ctx->arena, &kept, nodes.at[k]);
+    for (int side = 0; side < 2; side++)
+        for (int k = 0; k < kept.count; k++) {
+            bool here = node_place(&sides[side], kept.at[k]) >= 0;
+            vec_push(ctx->arena, &made[side], here ? kept.at[k] : or_zero(ctx, NULL, kept.at[k]->type));
+        }
+    arena_release(ctx->scratch, mark);
+    if (!kept.count)
+        return;
+    for (int k = 0; k < kept.count; k++)
+        vec_push(ctx->arena, &made[0], made[1].at[k]);
+    body_open(b, made[0].at, 2 * kept.count, parts);
+    Node **results = NEW_ARRAY(ctx->arena, Node *, kept.count);
+    BranchParts p = { .condition = b->region->operands[0], .count = kept.count, .yes = made[0].at,
+                      .no = made[0].at + kept.count, .inside = &b->set };
+    node_branch(ctx, &p, results);
+    for (int k = 0; k < kept.count; k++)
+        map_put(parts, kept.at[k], results[k]);
+}
+
 /* One branch over what flows in either side; the pairs in which nothing flows stay NULL. */
 static void join_sides(Body *b, int count, Node **sides[2], const Node *seed, Node *const *like, bool narrow,
                        Node **values)
@@ -252,7 +324,10 @@ static void join_sides(Body *b, int count, Node **sides[2], const Node *seed, No
         vec_push(ctx->arena, &roots[0], roots[1].at[k]);
     if (!kept)
         return;
-    body_open(b, roots[0].at, 2 * kept, narrow ? parts_read(b, roots[0].at, 2 * kept) : NULL);
+    Map *parts = narrow ? parts_read(b, roots[0].at, 2 * kept) : NULL;
+    if (narrow)
+        keep_less(b, roots[0].at, kept, parts);
+    body_open(b, roots[0].at, 2 * kept, parts);
     Node **made = NEW_ARRAY(ctx->arena, Node *, kept);
     BranchParts p = { .condition = b->region->operands[0], .count = kept, .yes = roots[0].at, .no = roots[0].at + kept,
                       .inside = &b->set };

@@ -13,6 +13,9 @@ typedef enum {
 /* needed: the backward part reads it.  unsavable: it can only be computed again. */
 typedef struct { ValueKind kind; bool needed, unsavable, saved; int64_t size; } Value;
 
+/* An array of more elements that a loop around carries is better not read by a backward part, as it is saved for that, trip by
+ * trip: what is read of it may be less. */
+enum { HEAVY = 16 };
 /* Worth a place on the tape rather than doing it again: library calls, contractions, regions. */
 bool value_is_costly(const Node *);
 /* Sets `saved` so that all that is needed can be had and no costly value is computed again, with the fewest elements on the tape.

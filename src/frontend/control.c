@@ -89,7 +89,7 @@ static Loop loop_begin(Frame *frame, const Block *body, Str index_name, Span spa
         l.good &= l.inits[k] != NULL;
         l.carries[k] = l.inits[k] ? node_param(ctx, b->name, l.inits[k]->type, b->span) : NULL;
         if (l.carries[k])
-            node_mark_carried(ctx, l.carries[k]);
+            node_mark_carried(l.carries[k]);
         b->value = value_of(l.carries[k], b->span);
     }
     l.scope = frame_open(frame);

@@ -209,6 +209,7 @@ typedef struct {
     Context *ctx;
     NodeRewrite replace;
     RegionRewrite region;
+    RegionBefore before;                                    /* NULL: nodes are in order of age */
     void *user;
     NodeList nodes;
     Node **new_of;                                          /* by place; NULL for regions */
@@ -237,6 +238,54 @@ static Node *rewritten(Rewrite *r, Node *n)
     return NULL;
 }
 
+static void rewrite_place(Rewrite *r, int k)
+{
+    Node *n = r->nodes.at[k];
+    graph_set_origin(r->ctx, n->origin);
+    r->new_of[k] = n->op == OP_param ? n : rewritten(r, n);
+    if (n->origin.name && r->new_of[k])
+        node_set_name(r->new_of[k], n->origin.name);
+}
+
+/* What comes before a node is done first.  Not recursive. */
+static void rewrite_after(Rewrite *r, int k, bool *opened, bool *done)
+{
+    Arena *scratch = r->ctx->scratch;
+    Vec(int) stack = { 0 };
+    vec_push(scratch, &stack, k);
+    while (stack.count) {
+        int top = stack.at[stack.count - 1];
+        const Node *n = r->nodes.at[top];
+        if (opened[top] || done[top]) {
+            stack.count--;
+            if (!done[top])
+                rewrite_place(r, top);
+            done[top] = true;
+            continue;
+        }
+        opened[top] = true;
+        NodeList first = { 0 };
+        if (node_is_region(n))
+            r->before(n, r->user, &first);
+        for (int i = 0; i < n->operand_count + first.count; i++) {
+            int place = node_place(&r->nodes, i < n->operand_count ? n->operands[i] : first.at[i - n->operand_count]);
+            if (!done[place])
+                vec_push(scratch, &stack, place);
+        }
+    }
+}
+
+static void rewrite_all(Rewrite *r)
+{
+    bool *opened = NEW_ARRAY(r->ctx->scratch, bool, r->nodes.count + 1);
+    bool *done = NEW_ARRAY(r->ctx->scratch, bool, r->nodes.count + 1);
+    for (int k = 0; k < r->nodes.count; k++)
+        if (r->before)
+            rewrite_after(r, k, opened, done);
+        else
+            rewrite_place(r, k);
+}
+
 static Fn *rewrite(Rewrite *r, const Fn *old)
 {
     Context *ctx = r->ctx;
@@ -245,13 +294,7 @@ static Fn *rewrite(Rewrite *r, const Fn *old)
     ArenaMark mark = arena_mark(ctx->scratch);
     fn_nodes(ctx, old, ctx->scratch, &r->nodes);
     r->new_of = NEW_ARRAY(ctx->scratch, Node *, r->nodes.count + 1);
-    for (int k = 0; k < r->nodes.count; k++) {
-        Node *n = r->nodes.at[k];
-        graph_set_origin(ctx, n->origin);
-        r->new_of[k] = n->op == OP_param ? n : rewritten(r, n);
-        if (n->origin.name && r->new_of[k])
-            node_set_name(r->new_of[k], n->origin.name);
-    }
+    rewrite_all(r);
     graph_set_origin(ctx, saved);
     fn->results.at = arena_copy(ctx->arena, old->results.at, sizeof *old->results.at * (size_t)old->results.count);
     fn->results.capacity = fn->results.count;
@@ -262,10 +305,16 @@ static Fn *rewrite(Rewrite *r, const Fn *old)
     return fn;
 }
 
+Fn *fn_rewrite_ordered(Context *ctx, const Fn *old, NodeRewrite replace, RegionRewrite region, RegionBefore before, void *user)
+{
+    Rewrite r = { .ctx = ctx, .replace = replace, .region = region, .before = before, .user = user,
+                  .values = map_new(ctx->arena) };
+    return rewrite(&r, old);
+}
+
 Fn *fn_rewrite_regions(Context *ctx, const Fn *old, NodeRewrite replace, RegionRewrite region, void *user)
 {
-    Rewrite r = { .ctx = ctx, .replace = replace, .region = region, .user = user, .values = map_new(ctx->arena) };
-    return rewrite(&r, old);
+    return fn_rewrite_ordered(ctx, old, replace, region, NULL, user);
 }
 
 /* The user's rewriting, applied to bodies; a body that several regions share is done once. */

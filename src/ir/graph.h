@@ -12,7 +12,6 @@ struct Graph {
     Vec(const Dim *) dims;
     Origin origin;
     Map *captures;                                          /* outer value -> the param that stands for it in bodies (region.c) */
-    Map *carried;                                           /* params that are carries of loops (region.c) */
     Map *bodies;                                            /* of regions, interned: hash -> BodyList */
     Vec(ScalarFn *) scalar_fns;                             /* declared functions of scalars (call.c) */
     Vec(AdjointRecord) inner; Vec(KeepNote) kept;           /* for --explain, of the function that is differentiated */
@@ -55,8 +54,9 @@ typedef struct RegionParts {
     bool whole;
 } RegionParts;
 Node *region_close(Context *, const RegionParts *);
-/* walk.c: what roots reach, as far as the nodes of a set go and no key of `ends` is passed; the first nodes beyond are there,
- * too.  Ascending ids. */
+bool node_is_carried_view(const Node *);
+/* walk.c: what roots reach, as far as the nodes of a set and views of carried arrays go and no key of `ends` is passed; the first
+ * nodes beyond are there, too.  Ascending ids. */
 typedef struct BodyWalk {
     NodeList nodes;
     Map *place;                                             /* node -> 1 + its place in the list */

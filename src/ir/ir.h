@@ -115,6 +115,7 @@ typedef struct Origin {
 struct Node {
     Op op : 16;                                             /* there are millions of nodes: the order saves space */
     bool closed : 1;                                        /* made of constants alone, by no region */
+    bool carried : 1;                                       /* depends on what a loop carries (node_mark_carried) */
     int id;                                                 /* creation order; larger than every operand's */
     const Type *type;
     int operand_count, attr_count;
@@ -251,7 +252,7 @@ typedef struct LoopParts {
     Node *const *results;
     const NodeSet *body;                                    /* NULL: all nodes from the index on */
 } LoopParts;
-void node_mark_carried(Context *, Node *param);             /* it will be a carry, before the regions that read it are made */
+void node_mark_carried(Node *param);            /* it will be a carry; before what reads it is made */
 /* Values: the last carries, the stacks, and of a while the trips taken. */
 void node_loop(Context *, const LoopParts *, Node **values);
 
@@ -340,6 +341,9 @@ Fn *fn_rewrite(Context *, const Fn *, NodeRewrite, void *user);
 /* Bodies are left to `region`, which yields the values of the region again over new operands. */
 typedef void (*RegionRewrite)(Context *, const Node *old, Node *const *new_operands, void *user, Node **values);
 Fn *fn_rewrite_regions(Context *, const Fn *, NodeRewrite, RegionRewrite, void *user);
+/* The same, with regions after the nodes that `before` tells of; they are nodes of the function. */
+typedef void (*RegionBefore)(const Node *region, void *user, NodeList *out);
+Fn *fn_rewrite_ordered(Context *, const Fn *, NodeRewrite, RegionRewrite, RegionBefore, void *user);
 /* The results with `arguments` in the place of the params; of one shape, or scalars, when every node is pointwise. */
 void fn_apply(Context *, const Fn *, Node *const *arguments, Node **results);
 bool fn_is_pointwise(Context *, const Fn *);

@@ -72,6 +72,8 @@ static Node *node_keep(Context *ctx, const Node *key)
     n->closed = n->op != OP_param && n->op != OP_bind && n->op != OP_result && n->op != OP_call;
     for (int k = 0; k < n->operand_count; k++)
         n->closed &= n->operands[k]->closed;
+    for (int k = 0; k < n->operand_count; k++)
+        n->carried |= n->operands[k]->carried;
     return n;
 }
 

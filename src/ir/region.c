@@ -84,27 +84,69 @@ static bool add_anchors(Closing *c, Anchors *anchors)
 /* ---- parts of carried arrays ------------------------------------------------------------------------------------- */
 enum { ROW_ALWAYS = 16 };                                   /* elements that are captured whatever the region reads of them */
 
-void node_mark_carried(Context *ctx, Node *param)
-{
-    Graph *g = graph_of(ctx);
-    if (!g->carried)
-        g->carried = map_new(ctx->arena);
-    map_put(g->carried, param, param);
-}
+void node_mark_carried(Node *param) { param->carried = true; }
 
-static bool is_carried(Context *ctx, const Node *x)
+static bool is_carried_array(const Node *x)
 {
-    Map *carried = graph_of(ctx)->carried;
     while (x->op == OP_index_set || x->op == OP_index_add)
         x = x->operands[0];
-    return x->op == OP_param && carried && map_get(carried, x);
+    return x->op == OP_param && x->carried;
+}
+
+/* A reshape that only adds or drops axes of size 1. */
+static bool is_squeeze(const Node *n)
+{
+    const Type *a = n->type, *b = n->operands[0]->type;
+    int i = 0, k = 0;
+    for (;;) {
+        while (i < a->rank && type_size(a, i) == 1)
+            i++;
+        while (k < b->rank && type_size(b, k) == 1)
+            k++;
+        if (i == a->rank || k == b->rank)
+            return i == a->rank && k == b->rank;
+        if (type_size(a, i++) != type_size(b, k++))
+            return false;
+    }
+}
+
+static bool is_view(const Node *n)
+{
+    return n->op == OP_slice || n->op == OP_permute || (n->op == OP_reshape && is_squeeze(n));
+}
+
+/* A column or the like of an array that a loop carries. */
+bool node_is_carried_view(const Node *n)
+{
+    if (!n->carried || n->type->count <= ROW_ALWAYS || !is_view(n))
+        return false;
+    while (is_view(n))
+        n = n->operands[0];
+    return n->op == OP_param || n->op == OP_index_set || n->op == OP_index_add || n->op == OP_result;
+}
+
+/* A view of which a region reads elements belongs to it, and the array is captured: so the view is not copied before it begins. */
+static void take_views(Closing *c, Node *const *roots, int root_count)
+{
+    enum { READ = 1, WHOLE = 2 };
+    const NodeList *nodes = &c->walk.nodes;
+    int *uses = NEW_ARRAY(c->ctx->scratch, int, nodes->count + 1);
+    for (int k = 0; k < root_count; k++)
+        uses[walk_place(&c->walk, roots[k])] |= WHOLE;
+    for (int k = nodes->count - 1; k >= 0; k--) {
+        const Node *n = nodes->at[k];
+        bool taken = uses[k] == READ && !c->inside[k] && node_is_carried_view(n);
+        c->inside[k] |= taken;
+        for (int i = 0; c->inside[k] && i < n->operand_count; i++)
+            uses[walk_place(&c->walk, n->operands[i])] |= (n->op == OP_index && i == 0) || taken ? READ : WHOLE;
+    }
 }
 
 /* How many leading indices of an array that an outer loop carries are the same all the time. */
 static int fixed_indices(const Closing *c, const Node *n, const Anchors *anchors)
 {
     const Node *x = n->op == OP_index ? n->operands[0] : NULL;
-    if (!x || has_flag(c, c->inside, x) || anchors_have(anchors, x) || !is_carried(c->ctx, x))
+    if (!x || has_flag(c, c->inside, x) || anchors_have(anchors, x) || !is_carried_array(x))
         return 0;
     int64_t elements = x->type->count, most = c->parts->op == OP_branch ? ROW_ALWAYS : c->parts->attr[0];
     int count = 0;
@@ -295,6 +337,7 @@ Node *region_close(Context *ctx, const RegionParts *p)
     do
         mark_inside(&c, roots, root_count, &anchors);
     while (add_anchors(&c, &anchors));
+    take_views(&c, roots, root_count);
     find_rows(&c, &anchors, recording);
     find_captures(&c, roots, root_count);
     close_roots(&c, roots, root_count);

@@ -1,8 +1,8 @@
 /* scatter.c: what is added to an array at a few places is added in place: x + index_add(0, i, v) becomes
  * index_add(x, i, v), and a loop or branch that adds up such scatters from zero starts from x instead.
  *
- * Adjoints of reads are scatters into zeros; in a loop a sum with them would touch whole arrays in each trip.  Values of
- * a region may only start from what is older than the region, so the terms of a sum are taken in order of age. */
+ * Adjoints of reads are scatters into zeros; in a loop a sum with them would touch whole arrays in each trip.  The terms of a
+ * sum are taken in order of age: a region may start from what is older, and from younger terms that do not depend on it. */
 #include "graph.h"
 
 #include <stdlib.h>
@@ -23,6 +23,8 @@ typedef struct {
     bool inside;                                            /* of a region */
     Map *users, *sums;                                      /* root of a sum -> its terms */
     Map *starts;                                            /* value of a region -> the terms that it starts from */
+    Map *after;                                             /* region -> those of them that are younger, all values together */
+    int oldest;                                             /* of these regions, by id */
     Map *now;                                               /* old node -> new node */
 } Level;
 
@@ -211,27 +213,12 @@ static bool may_start(Level *l, Term t)
     return !t.negative && t.node->op == OP_result && uses(l->users, t.node) == 1 && adds_from_zero(l->all, t.node);
 }
 
-/* Values of regions start from all terms that are older than the region. */
-static Terms start_values(Level *l, const Terms *terms)
+/* A sum of scatters into zeros, which becomes one chain. */
+static bool is_sum_of_chains(const Node *n)
 {
-    Terms pending = { 0 };
-    Arena *arena = l->all->own;
-    for (int k = 0; k < terms->count; k++) {
-        Term t = terms->at[k];
-        Terms *start = NEW(arena, Terms), rest = { 0 };
-        bool starts = may_start(l, t);
-        for (int i = 0; starts && i < pending.count; i++)
-            if (pending.at[i].node->id < t.node->operands[0]->id)
-                vec_push(arena, start, pending.at[i]);
-            else
-                vec_push(arena, &rest, pending.at[i]);
-        if (start->count) {
-            map_put(l->starts, t.node, start);
-            pending = rest;
-        }
-        vec_push(arena, &pending, t);
-    }
-    return pending;
+    while (n->op == OP_add && is_zero_chain(n->operands[1]))
+        n = n->operands[0];
+    return is_zero_chain(n);
 }
 
 /* Is it a small part of an array of zeros, moved any number of times? */
@@ -242,13 +229,90 @@ static bool is_moved(const Level *l, const Node *n)
         return false;
     while (x->op == OP_pad || x->op == OP_reshape || x->op == OP_permute)
         x = x->operands[0];
-    return x != n && (is_zero_chain(x) || scatter_moved(l->all->ctx, n, true));
+    return x != n && (is_sum_of_chains(x) || scatter_moved(l->all->ctx, n, true));
+}
+
+static bool is_movable(const Level *l, const Node *n) { return is_zero_chain(n) || is_moved(l, n) || is_padded_row(n); }
+
+/* Must the region come before n?  A long search says yes. */
+static bool needs_region(Level *l, const Node *n, const Node *region)
+{
+    enum { NODES_MOST = 1024 };
+    Arena *scratch = l->all->ctx->scratch;
+    ArenaMark mark = arena_mark(scratch);
+    Map *seen = map_new(scratch);
+    Vec(const Node *) stack = { 0 };
+    int oldest = region->id < l->oldest ? region->id : l->oldest;
+    bool found = false;
+    vec_push(scratch, &stack, n);
+    while (stack.count && !found) {
+        n = stack.at[--stack.count];
+        if (n->id < oldest || map_get(seen, n))
+            continue;
+        map_put(seen, n, seen);
+        found = n == region || map_count(seen) > NODES_MOST;
+        for (int k = 0; k < n->operand_count; k++)
+            vec_push(scratch, &stack, n->operands[k]);
+        const Terms *after = map_get(l->after, n);
+        for (int k = 0; after && k < after->count; k++)
+            vec_push(scratch, &stack, after->at[k].node);
+    }
+    arena_release(scratch, mark);
+    return found;
+}
+
+static void put_after(Level *l, const Node *region, Term t)
+{
+    Terms *after = map_get(l->after, region);
+    if (!after)
+        map_put(l->after, region, after = NEW(l->all->own, Terms));
+    vec_push(l->all->own, after, t);
+    l->oldest = region->id < l->oldest ? region->id : l->oldest;
+}
+
+/* Takes from the list what the value of a region may start from.  Of what is younger only whole arrays: the rest is added later. */
+static void take_start(Level *l, const Node *region, bool younger, Terms *from, Terms *start)
+{
+    int kept = 0;
+    for (int k = 0; k < from->count; k++) {
+        Term t = from->at[k];
+        bool older = t.node->id < region->id;
+        bool whole = younger && !is_movable(l, t.node) && !may_start(l, t);
+        if (older || (whole && !needs_region(l, t.node, region))) {
+            vec_push(l->all->own, start, t);
+            if (!older)
+                put_after(l, region, t);
+        } else {
+            from->at[kept++] = t;
+        }
+    }
+    from->count = kept;
+}
+
+static Terms start_values(Level *l, const Terms *terms)
+{
+    Terms pending = { 0 }, rest = *terms;
+    Arena *arena = l->all->own;
+    while (rest.count) {
+        Term t = rest.at[0];
+        Terms *start = NEW(arena, Terms);
+        rest.at++;
+        rest.count--;
+        if (may_start(l, t)) {
+            take_start(l, t.node->operands[0], false, &pending, start);
+            take_start(l, t.node->operands[0], true, &rest, start);
+            if (start->count)
+                map_put(l->starts, t.node, start);
+        }
+        vec_push(arena, &pending, t);
+    }
+    return pending;
 }
 
 static bool has_movable(Level *l, const Terms *terms)
 {
     for (int k = 0; k < terms->count; k++)
-        if (is_zero_chain(terms->at[k].node) || is_moved(l, terms->at[k].node) || is_padded_row(terms->at[k].node) || may_start(l, terms->at[k]))
+        if (is_movable(l, terms->at[k].node) || may_start(l, terms->at[k]))
             return true;
     return false;
 }
@@ -444,13 +508,21 @@ static void rewrite_region(Context *ctx, const Node *old, Node *const *operands,
         map_put(l->now, node_result(ctx, (Node *)(uintptr_t)old, k), values[k]);
 }
 
+static void before(const Node *region, void *user, NodeList *out)
+{
+    const Level *l = user;
+    const Terms *after = map_get(l->after, region);
+    for (int k = 0; after && k < after->count; k++)
+        vec_push(l->all->own, out, after->at[k].node);
+}
+
 /* ---- functions --------------------------------------------------------------------------------------------------- */
 static Fn *scatter_fn(Everywhere *all, const Fn *fn, bool inside)
 {
     Level l = { .all = all, .inside = inside, .users = users_of(all, fn), .sums = map_new(all->own), .starts = map_new(all->own),
-                .now = map_new(all->own) };
+                .now = map_new(all->own), .after = map_new(all->own), .oldest = INT32_MAX };
     find_sums(&l, fn);
-    return fn_rewrite_regions(all->ctx, fn, rewrite_node, rewrite_region, &l);
+    return fn_rewrite_ordered(all->ctx, fn, rewrite_node, rewrite_region, before, &l);
 }
 
 static const Fn *new_body(Everywhere *all, const Fn *body)
