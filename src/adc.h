@@ -106,7 +106,7 @@ typedef struct Options {
     int level;                                              /* -O0 .. -O2 */
     bool work_static;                                       /* --work=static */
     int64_t stack_limit;                                    /* --stack-limit, bytes */
-    int64_t lanes;                                          /* --lanes: trips of a loop that run at once; 0: one */
+    int64_t lanes;                                          /* --lanes: trips of a loop that run at once; 0: as it pays */
     int64_t ram_budget;                                     /* --ram-budget, bytes; 0: none */
     Str prefix;                                             /* --prefix, never NULL */
     bool unchecked;                                         /* --unchecked */

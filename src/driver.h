@@ -1,6 +1,6 @@
 /* driver.h: the command line tool around the compiler, one section per file.
  *
- * Contents: options | pass | target | output | arrays | values | compile | engine | the commands */
+ * Contents: options | pass | target | lanes | budget | output | arrays | values | compile | engine | the commands */
 #ifndef ADC_DRIVER_H
 #define ADC_DRIVER_H
 
@@ -40,6 +40,11 @@ void options_copy(Context *to, const Context *from);        /* the same options 
 /* ---- pass.c: the pipeline (pass.h) and the named things it is applied to ----------------------------------------- */
 /* The export of that name, or one made up for a function of that name; NULL after an error message. */
 const ExportSpec *target_find(Context *, Module *, Str name);
+
+/* ---- lanes.c: --lanes ---------------------------------------------------------------------------------------------- */
+Fn *lanes_choose(Context *, Module *, Fn *);                /* long loops in lanes, as the options say or as it pays */
+/* Which loops of a function are, a line for each with `before` in front; NULL: none. */
+Str lanes_text(Context *, const Fn *, const char *before);
 
 /* ---- budget.c: --ram-budget ---------------------------------------------------------------------------------------- */
 bool budget_plan(Context *, Module *);                      /* sets the plans of all exports; false after an error message */

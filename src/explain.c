@@ -186,6 +186,8 @@ int command_explain(Context *ctx, Module *module, const Command *command)
         if (explain_fn(ctx, fns[k], whole ? NULL : command->target)) found = true;
         Str plan = budget_text(ctx, module->exports.at[k], "  ");
         if (plan && whole) printf("\nto stay within the budget of memory:\n%s", plan);
+        plan = lanes_text(ctx, fns[k], "  ");
+        if (plan && whole) printf("\nin lanes:\n%s", plan);
     }
     if (found) return EXIT_DONE;
     error_plain(ctx, "no export or function is called '%s', and no value of that name has an adjoint", command->target);

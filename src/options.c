@@ -42,7 +42,8 @@ static const OptionRow option_table[] = {
      "0: straight translation, easiest to read; 1; 2 (default): everything that pays"},
     {OPTION_WORK, 0, "work", "PLACE", "workspace: arg (default), a parameter; static, an array in the C file"},
     {OPTION_STACK_LIMIT, 0, "stack-limit", "BYTES", "temporaries up to this size live on the stack (default 1024)"},
-    {OPTION_LANES, 0, "lanes", "N", "run N independent trips of a loop at once, for vector instructions (default 1)"},
+    {OPTION_LANES, 0, "lanes", "N", "run N independent trips of a loop at once, for vector instructions; 1: none\n"
+                               "(default: about 32 in functions of a million operations)"},
     {OPTION_RAM_BUDGET, 0, "ram-budget", "BYTES", "keep work, tape and stack of every function within so many bytes (64K, 1M):\n"
                                                   "what a backward loop needs is then computed again"},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "put TEXT before every external symbol and macro"},

@@ -69,8 +69,8 @@ static Fn *split(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 
 static Fn *lanes(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 {
-    (void)module, (void)spec;
-    return ctx->options.lanes > 1 ? fn_tidy_regions(ctx, fn_lanes(ctx, fn, ctx->options.lanes)) : fn;
+    (void)spec;
+    return lanes_choose(ctx, module, fn);
 }
 
 const Pass pass_table[] = {
@@ -81,7 +81,7 @@ const Pass pass_table[] = {
     {"merge", 0, merge, "carries and stacks that nobody reads go; from -O1 on, loops over one index become one"},
     {"split", 0, split, "the two functions of a split, and what is on the tape between them"},
     {"scatter", 1, scatter, "what is added to an array at a few places is added in place"},
-    {"lanes", 1, lanes, "with --lanes: long loops with independent trips run in blocks of trips"},
+    {"lanes", 1, lanes, "long loops with independent trips run in blocks of trips, where that pays"},
 };
 const int pass_count = (int)(sizeof pass_table / sizeof *pass_table);
 

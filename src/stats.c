@@ -77,10 +77,12 @@ static void print_json(const Row *rows, int count)
     puts("]");
 }
 
-static void print_plans(Context *ctx, const Module *module)
+static void print_plans(Context *ctx, const Module *module, Fn *const *fns)
 {
     for (int k = 0; k < module->exports.count; k++) {
-        Str text = budget_text(ctx, module->exports.at[k], "  ");
+        Str text = lanes_text(ctx, fns[k], "  ");
+        if (text) printf("%s, in lanes:\n%s", fns[k]->name, text);
+        text = budget_text(ctx, module->exports.at[k], "  ");
         if (text) printf("%s, to stay within %" PRId64 " bytes:\n%s", module->exports.at[k]->name, ctx->options.ram_budget, text);
     }
 }
@@ -91,6 +93,6 @@ int command_stats(Context *ctx, Module *module, const Command *command)
     Row *rows = fns ? rows_of(ctx, module, fns) : NULL;
     if (!rows) return EXIT_INPUT;
     if (command->json) print_json(rows, module->exports.count);
-    else print_table(rows, module->exports.count), print_plans(ctx, module);
+    else print_table(rows, module->exports.count), print_plans(ctx, module, fns);
     return EXIT_DONE;
 }

@@ -72,13 +72,37 @@ done
 # Small arrays are expanded and long sums have several parts, so that a few components may have other lines than many; from
 # 16384 numbers on, what the sum over the components computed is computed again instead of kept.
 for export in gmm 'g = grad(gmm)' 'h = hvp(gmm)'; do
-    same "$examples/adbench/gmm.ad" "$export" "-D d=10 -D n=1000 -D K=200" "-D d=10 -D n=100000 -D K=1600"
+    same "$examples/adbench/gmm.ad" "$export" "--lanes=1 -D d=10 -D n=1000 -D K=200" "--lanes=1 -D d=10 -D n=100000 -D K=1600"
     close "$examples/adbench/gmm.ad" "$export" "-D d=10 -D n=1000 -D K=5" "-D d=10 -D n=1000 -D K=200"
-    close "$examples/adbench/gmm.ad" "$export" "-D d=2 -D n=1000 -D K=5" "-D d=2 -D n=1000 -D K=200"
+    close "$examples/adbench/gmm.ad" "$export" "--lanes=1 -D d=2 -D n=1000 -D K=5" "--lanes=1 -D d=2 -D n=1000 -D K=200"
 done
 for export in ba ba_jacobian; do
     same "$examples/adbench/ba.ad" "$export" "-D n=20 -D m=30 -D p=40" "-D n=2000 -D m=30000 -D p=100000"
 done
+# lanes MODEL EXPORT N OPTION...: N loops of the export run in lanes.
+lanes() {
+    model=$1 export=$2 wanted=$3
+    shift 3
+    sed '/^export /d' "$examples/adbench/$model.ad" >"$scratch/$model.ad"
+    found=$("$adc" --stats "$@" --export "$export" "$scratch/$model.ad" | grep -c 'trips at a time')
+    if [ "$found" = "$wanted" ]; then passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "$model.ad, $*: $found loops in lanes and not $wanted"
+    fi
+}
+
+# Lanes come by themselves where there is much to do, and stay away from what is small, from budgets and from low levels.
+lanes gmm 'g = grad(gmm)' 1 -D d=10 -D K=25 -D n=1000
+lanes gmm 'g = grad(gmm)' 1 -D d=10 -D K=200 -D n=1000 --real=float
+lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=200
+lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 -O1
+lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --lanes=1
+lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --ram-budget=1M
+lanes gmm 'g = grad(gmm)' 0 -D d=2 -D K=2 -D n=1000
+lanes gmm 'g = grad(gmm)' 1 -D d=2 -D K=2 -D n=1000 --lanes=16
+lanes ba ba_jacobian 0 -D p=32000
+
 # work OPTION...: the bytes of workspace that the gradients of all functions of rows.ad need
 work() {
     "$adc" --stats --json "$@" "$scratch/rows.ad" | tr ',' '\n' | sed -n 's/.*"work_bytes": *//p' |

@@ -20,6 +20,8 @@ static void put_options(Text *out, const Options *o)
         text_printf(out, " --stack-limit=%" PRId64, o->stack_limit);
     if (o->ram_budget)
         text_printf(out, " --ram-budget=%" PRId64, o->ram_budget);
+    if (o->lanes)
+        text_printf(out, " --lanes=%" PRId64, o->lanes);
     if (o->prefix[0])
         text_printf(out, " --prefix=%s", o->prefix);
     if (o->unchecked)

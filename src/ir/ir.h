@@ -311,6 +311,9 @@ typedef struct AdjointRecord { const Node *primal; Node *adjoint; Vec(AdjointTer
 typedef enum { KEEP_DROPPED, KEEP_AGAIN, KEEP_SAVED } Keep;
 typedef struct { const Node *node; Keep how; Span loop; } KeepNote;
 
+/* A loop whose trips run so many at a time (lanes.c); row: elements that each trip leaves in arrays of all trips. */
+typedef struct { Span loop; int64_t trips, lanes, row; } LanesNote;
+
 typedef struct Fn {
     Str name;
     Span span;
@@ -320,6 +323,7 @@ typedef struct Fn {
     Vec(AdjointRecord) adjoints;
     Vec(AdjointRecord) inner;                               /* of values in bodies, as they were when they were differentiated */
     Vec(KeepNote) kept;
+    Vec(LanesNote) in_lanes;
     bool is_split;                                          /* of a split: both at once, or one of the two */
     const struct Fn *forward;                               /* of a second function: the one that fills its tape; for calls */
 } Fn;
@@ -351,7 +355,8 @@ Fn *fn_strip_binds(Context *, const Fn *);                  /* after differentia
 
 Fn *fn_factor(Context *, const Fn *);                       /* solve, inverse, det, logdet by factors that all of one matrix share (factor.c) */
 Fn *fn_scatter_sums(Context *, const Fn *);                 /* sums with scatters into zeros become scatters (scatter.c) */
-Fn *fn_lanes(Context *, const Fn *, int64_t lanes);         /* long loops with independent trips run in blocks of trips (lanes.c) */
+/* Loops of at least `least` independent trips run `lanes` of them at once, noted in `in_lanes` (lanes.c); 0: as many as suit. */
+Fn *fn_lanes(Context *, const Fn *, int64_t lanes, int64_t least);
 Fn *fn_tidy_regions(Context *, const Fn *);                 /* loops over one index become one; unused carries and stacks go (merge.c) */
 
 /* ---- evaluator (eval.c): the reference meaning, naive -------------------------------------------------------------- */

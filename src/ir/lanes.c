@@ -64,13 +64,28 @@ static Node *lane_numbers(const Level *l, const Type *shape)
 /* ---- what all lanes add ------------------------------------------------------------------------------------------ */
 static Node *einsum_in_lanes(const Level *l, const Node *n, bool total);
 
+/* The sum over the last axis; rows that a loop stacks are summed before they are stacked, which leaves a smaller stack. */
+static Node *sum_lanes(Context *ctx, Node *x)
+{
+    Node *region = x->op == OP_result ? x->operands[0] : NULL;
+    int last = x->type->rank - 1, k = region ? (int)x->attr[0] : 0;
+    if (!region || region->op != OP_loop || k < region->attr[1])
+        return node_sum(ctx, x, 1, &last, false);
+    Fn *body = arena_copy(ctx->arena, region->body[0], sizeof *body);
+    const Fn *bodies[2] = { body, NULL };
+    Node **values = NEW_ARRAY(ctx->arena, Node *, region_result_count(region) + 1);
+    body->results.at = arena_copy(ctx->arena, body->results.at, sizeof *body->results.at * (size_t)body->results.count);
+    body->results.at[k].node = sum_lanes(ctx, body->results.at[k].node);
+    region_again(ctx, region, bodies, region->operands, NULL, values);
+    return values[k];
+}
+
 /* Factors that are the same in all lanes stay outside of the sum. */
 static Node *total(const Level *l, const Node *old, int depth)
 {
     enum { DEPTH = 12 };
     Context *ctx = l->blocks->ctx;
     const Value *v = value_of(l, old);
-    int last = v->node->type->rank - 1;
     if (v->kind == SAME) {
         Node *lanes = v->node->type->elem == ELEM_INT ? node_int(ctx, l->blocks->lanes) : node_real(ctx, (double)l->blocks->lanes);
         return node_binary(ctx, OP_mul, v->node, lanes);
@@ -91,7 +106,7 @@ static Node *total(const Level *l, const Node *old, int depth)
         if (old->op == OP_einsum)
             return einsum_in_lanes(l, old, true);
     }
-    return node_sum(ctx, v->node, 1, &last, false);
+    return sum_lanes(ctx, v->node);
 }
 
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
@@ -481,6 +496,18 @@ typedef struct {
     int64_t whole;                                          /* blocks */
 } Cutting;
 
+typedef struct { int64_t lanes, least; Fn *fn; } Wanted;    /* fn: where the cut loops are noted */
+
+/* Around 32 lanes measured best; of these a number that leaves no trips over. */
+static int64_t fitting_lanes(int64_t trips)
+{
+    static const int64_t near[] = { 32, 40, 24, 48 };
+    for (size_t k = 0; k < sizeof near / sizeof *near; k++)
+        if (trips % near[k] == 0)
+            return near[k];
+    return near[0];
+}
+
 /* The body over the trips from `first` on, `lanes` per trip of a new loop; NULL for parts that do not fit. */
 static bool run_part(const Cutting *c, int64_t trips, int64_t first, bool by_lanes, Node *const *inits, Node **values)
 {
@@ -558,20 +585,35 @@ static bool cut_loop(const Cutting *c, Node **values)
 }
 
 /* The outermost loops that fit; bodies of others are looked into. */
+static int64_t row_elements(const Node *loop)
+{
+    int64_t elements = 0;
+    for (int k = (int)loop->attr[1]; k < loop->body[0]->results.count; k++)
+        elements += loop->body[0]->results.at[k].node->type->count;
+    return elements;
+}
+
 static void cut_region(Context *ctx, const Node *old, Node *const *operands, void *user, Node **values)
 {
-    const Blocks *b = user;
+    const Wanted *w = user;
     const Fn *body[2] = { NULL, NULL };
-    Cutting c = { b, old, operands, old->op == OP_loop ? old->attr[0] / b->lanes : 0 };
-    if (cut_loop(&c, values))
+    int64_t trips = old->op == OP_loop ? old->attr[0] : 0;
+    Blocks b = { ctx, w->lanes ? w->lanes : fitting_lanes(trips) };
+    Cutting c = { &b, old, operands, trips >= w->least ? trips / b.lanes : 0 };
+    if (cut_loop(&c, values)) {
+        vec_push(ctx->arena, &w->fn->in_lanes, ((LanesNote){ old->origin.span, trips, b.lanes, row_elements(old) }));
         return;
+    }
     for (int side = 0; side < 2 && old->body[side]; side++)
         body[side] = fn_rewrite_regions(ctx, old->body[side], NULL, cut_region, user);
     region_again(ctx, old, body, operands, NULL, values);
 }
 
-Fn *fn_lanes(Context *ctx, const Fn *fn, int64_t lanes)
+Fn *fn_lanes(Context *ctx, const Fn *fn, int64_t lanes, int64_t least)
 {
-    Blocks b = { ctx, lanes };
-    return fn_rewrite_regions(ctx, fn, NULL, cut_region, &b);
+    Fn noted = { 0 }, *made;
+    Wanted w = { lanes, least, &noted };
+    made = fn_rewrite_regions(ctx, fn, NULL, cut_region, &w);
+    made->in_lanes = noted.in_lanes;
+    return made;
 }
