@@ -1,29 +1,9 @@
 /* deriv.c: derivatives of values, and the derivative nodes of a function's body.
  *
- * After diff_expand no derivative node is left.  Every grad of the same ys and seeds comes from one reverse sweep.
- * A Jacobian is one sweep over the identity, which is a comparison of iotas: it fuses into what reads it and is
- * never stored. */
+ * After diff_expand no derivative node is left.  Every grad of the same ys and seeds comes from one reverse sweep. */
 #include "rules.h"
 
 /* ---- Jacobian and Hessian -------------------------------------------------------------------------------------- */
-/* real[n, shape]: row k is 1 at element k of the shape, in row-major order. */
-static Node *identity(Context *ctx, const Type *shape)
-{
-    int64_t n = shape->count, ones[RANK_MAX + 1] = { n };
-    for (int k = 1; k <= shape->rank; k++)
-        ones[k] = 1;
-    Node *row = node_reshape(ctx, node_iota(ctx, n), type_sized(ctx, ELEM_INT, shape->rank + 1, ones));
-    Node *element = node_reshape(ctx, node_iota(ctx, n), shape);
-    return node_to_real(ctx, node_binary(ctx, OP_eq, row, element));
-}
-
-/* The derivative with its batch axis (batch 1: the elements of `front` one after the other) given front's shape. */
-static Node *unroll_batch(Context *ctx, Node *d, int batch, const Type *front)
-{
-    const Type *back = type_make(ctx, ELEM_REAL, d->type->rank - batch, d->type->dim + batch);
-    return node_reshape(ctx, d, type_concat(ctx, ELEM_REAL, front, back));
-}
-
 bool jacobian_too_large(Context *ctx, const Type *y, const Type *x)
 {
     bool ranks = y->rank + x->rank > RANK_MAX, elements = y->count > ELEMENTS_MAX / x->count;
@@ -31,36 +11,6 @@ bool jacobian_too_large(Context *ctx, const Type *y, const Type *x)
         error_at(ctx, graph_origin(ctx).span, "the derivative of a %s by a %s has more than %d %s", type_text(ctx, y),
                  type_text(ctx, x), ranks ? (int)RANK_MAX : (int)ELEMENTS_MAX, ranks ? "axes" : "elements");
     return ranks || elements;
-}
-
-/* One axis of x.count directions in front; one direction needs no axis. */
-void jacobian_columns(Context *ctx, int y_count, Node *const *ys, Node *x, Node **columns)
-{
-    int batch = x->type->count > 1;
-    if (y_count == 0)
-        return;
-    Node *directions = batch ? identity(ctx, x->type) : node_fill(ctx, x->type, 1);
-    diff_forward(ctx, 1, &x, &directions, batch, y_count, ys, columns);
-    for (int k = 0; k < y_count; k++) {
-        if (!columns[k])
-            continue;
-        Node *d = unroll_batch(ctx, columns[k], batch, x->type);
-        int perm[RANK_MAX], front = x->type->rank, back = ys[k]->type->rank;
-        for (int a = 0; a < front + back; a++)
-            perm[a] = a < back ? front + a : a - back;
-        columns[k] = node_permute(ctx, d, perm);
-    }
-}
-
-void jacobian_rows(Context *ctx, Node *y, int x_count, Node *const *xs, Node **rows)
-{
-    int batch = y->type->count > 1;
-    if (x_count == 0)
-        return;
-    Node *seeds = batch ? identity(ctx, y->type) : node_fill(ctx, y->type, 1);
-    diff_reverse(ctx, 1, &y, &seeds, batch, x_count, xs, rows, NULL);
-    for (int k = 0; k < x_count; k++)
-        rows[k] = rows[k] ? unroll_batch(ctx, rows[k], batch, y->type) : NULL;
 }
 
 /* NULL when nothing flows, and after an error message. */

@@ -9,6 +9,7 @@
 typedef struct {
     Context *ctx;
     int batch, first_new;
+    bool sparse;                                            /* what is known to be zero does not flow */
     NodeList nodes;
     bool *needed;                                           /* by place: its tangent goes into that of a y */
     bool *open;                                             /* by place: not all of that way is through a where() */
@@ -127,6 +128,8 @@ static void visit(Sweep *s, Node *n)
     bool any = false;
     for (int k = 0; k < n->operand_count; k++) {
         tangents[k] = operand_carries(n, k) ? s->tangent[place_of(s, n->operands[k])] : NULL;
+        if (tangents[k] && s->sparse && node_is_zero(tangents[k]))
+            tangents[k] = NULL;
         any |= tangents[k] != NULL;
         if (tangents[k] && s->open[place_of(s, n)])
             warn_singular(s->ctx, n, k);
@@ -152,7 +155,8 @@ static void visit(Sweep *s, Node *n)
 void diff_forward(Context *ctx, int x_count, Node *const *xs, Node *const *tangents, int batch,
                   int y_count, Node *const *ys, Node **result)
 {
-    Sweep s = { .ctx = ctx, .batch = batch, .first_new = graph_node_count(ctx), .values = map_new(ctx->arena) };
+    Sweep s = { .ctx = ctx, .batch = batch, .first_new = graph_node_count(ctx), .sparse = seeds_are_sparse(x_count, tangents),
+                .values = map_new(ctx->arena) };
     ArenaMark mark = arena_mark(ctx->scratch);
     Origin saved = graph_origin(ctx);
     nodes_reaching(ctx, ys, y_count, ctx->scratch, &s.nodes);

@@ -23,6 +23,7 @@ typedef struct {
 typedef struct {
     Context *ctx;
     int batch, first_new;
+    bool sparse;                                            /* what is known to be zero does not flow */
     AdjointRecords *records;
     NodeList nodes;
     Slot *slots;
@@ -52,6 +53,14 @@ bool operand_carries(const Node *n, int operand)
     if (n->type->elem != ELEM_REAL || n->operands[operand]->type->elem != ELEM_REAL)
         return false;
     return op_info[n->op].class != CLASS_ELEMENTWISE || op_info[n->op].adjoint[operand] != NULL;
+}
+
+bool seeds_are_sparse(int count, Node *const *seeds)
+{
+    bool sparse = false;
+    for (int k = 0; k < count; k++)
+        sparse |= seeds[k] && seeds[k]->op == OP_constant && seeds[k]->type->count > 1;
+    return sparse;
 }
 
 void origin_from(Context *ctx, const Node *n, Role role)
@@ -180,6 +189,8 @@ static void propagate(Sweep *s, Node *n, Flow arrived)
         if (!operand_carries(n, k) || !slot_of(s, n->operands[k])->active)
             continue;
         Node *value = adjoint_rule(s, n, k, g);
+        if (value && s->sparse && node_is_zero(value))
+            continue;
         if (value && !arrived.mask)
             warn_singular(s->ctx, n, k);
         if (value)
@@ -282,7 +293,7 @@ void diff_reverse(Context *ctx, int y_count, Node *const *ys, Node *const *seeds
                   int wrt_count, Node *const *wrt, Node **result, AdjointRecords *records)
 {
     Sweep s = { .ctx = ctx, .batch = batch, .first_new = graph_node_count(ctx),
-                .records = ctx->options.keep_adjoints ? records : NULL };
+                .sparse = seeds_are_sparse(y_count, seeds), .records = ctx->options.keep_adjoints ? records : NULL };
     ArenaMark mark = arena_mark(ctx->scratch);
     Origin saved = graph_origin(ctx);
     prepare(&s, y_count, ys, wrt_count, wrt);

@@ -74,6 +74,8 @@ void warn_singular(Context *, const Node *n, int operand);
 /* ---- reverse.c ------------------------------------------------------------------------------------------------- */
 bool is_region(const Node *);                               /* yields several values, which result nodes take */
 bool operand_carries(const Node *n, int operand);           /* can a derivative flow between n and this operand? */
+/* Constants with elements of their own, such as a single direction: then what is known to be zero is no term. */
+bool seeds_are_sparse(int count, Node *const *seeds);
 /* The op's row applied to g, with g's batch axes and the operand's shape. */
 Node *row_apply(Context *, Node *n, int operand, Node *g, int batch);
 Node *no_rule(Context *, const Node *n);                    /* says so at the user's line; NULL */
@@ -81,7 +83,7 @@ void origin_from(Context *, const Node *n, Role);           /* what is made now 
 /* `h_bar`, `h_dot`: after a primal that has a name; only nodes that the sweep made, those from id first_new on. */
 void name_after(Context *, const Node *primal, const char *suffix, Node *derivative, int first_new);
 
-/* ---- deriv.c --------------------------------------------------------------------------------------------------- */
+/* ---- jacobian.c ------------------------------------------------------------------------------------------------ */
 /* d y_k / d x for all ys from one forward sweep, d y / d x_k for all xs from one reverse sweep; shape of y, then of x;
  * NULL where nothing flows. */
 void jacobian_columns(Context *, int y_count, Node *const *ys, Node *x, Node **columns);
