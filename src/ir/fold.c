@@ -1,13 +1,13 @@
 /* fold.c: what the constructors simplify, one level deep: operands are already simple.
  *
- * Only what IEEE arithmetic allows: x * 0, x - x and x / x stay, no sum or product is reassociated.  The one liberty is
- * the sign of a zero (x + 0 is x, -(a - b) is b - a).  `fill` below is a scalar constant expanded to a shape. */
+ * Only what IEEE arithmetic allows: x * 0, x - x and x / x stay, no sum or product is reassociated, but for factors that
+ * are powers of two.  The one liberty is the sign of a zero (x + 0 is x, -(a - b) is b - a).  `fill` below is a scalar constant expanded to a shape. */
 #include "graph.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { FOLD_LIMIT = 1 << 16 };                              /* elements of a constant that folding may make */
+enum { FOLD_LIMIT = 1 << 16, DOUBLED_DEPTH = 2 };           /* elements of a constant that folding may make; products above a factor of two */
 
 /* ---- questions ------------------------------------------------------------------------------------------------------- */
 bool node_is_fill(const Node *n, double *value)
@@ -89,6 +89,14 @@ static Node *fold_constants(Context *ctx, Op op, const Type *type, int count, No
 static Node *negative(Context *ctx, Node *x) { return node_unary(ctx, OP_neg, x); }
 static Node *pair(Context *ctx, Op op, Node *x, Node *w) { return node_elementwise(ctx, op, (Node *[]){ x, w }); }
 
+static bool is_moderate(double c) { return c == 0 || (fabs(c) > 1e-30 && fabs(c) < 1e30); }
+
+static bool is_power_of_two(double c)
+{
+    int exponent;
+    return fabs(frexp(c, &exponent)) == 0.5 && is_moderate(c);
+}
+
 static Node *fold_neg(Context *ctx, Node *x)
 {
     if (is_op(x, OP_neg))
@@ -96,8 +104,38 @@ static Node *fold_neg(Context *ctx, Node *x)
     return is_op(x, OP_sub) ? pair(ctx, OP_sub, x->operands[1], x->operands[0]) : NULL;
 }
 
+/* What a factor of two that is there already makes of 2 x: no rounding is lost or won; NULL: there is none. */
+static Node *doubled(Context *ctx, Node *x, int depth)
+{
+    double c;
+    Node *a = x->operand_count ? x->operands[0] : NULL, *b = x->operand_count > 1 ? x->operands[1] : NULL;
+    if (node_is_fill(x, &c))
+        return is_moderate(2 * c) ? node_fill(ctx, x->type, 2 * c) : NULL;
+    bool is_product = is_op(x, OP_mul) || is_op(x, OP_div);
+    if (is_product ? depth == 0 : !is_op(x, OP_neg) && !is_op(x, OP_expand))
+        return NULL;
+    if (is_op(x, OP_div))                                   /* by twice something */
+        for (int k = 0; is_op(b, OP_mul) && k < 2; k++)
+            if (node_is_fill(b->operands[k], &c) && is_power_of_two(c))
+                return pair(ctx, OP_div, a, pair(ctx, OP_mul, node_fill(ctx, b->type, 0.5 * c), b->operands[1 - k]));
+    Node *two_a = doubled(ctx, a, depth - is_product);
+    if (!is_product && two_a)
+        return is_op(x, OP_neg) ? negative(ctx, two_a) : node_expand(ctx, two_a, x->type);
+    if (is_product && two_a)
+        return pair(ctx, x->op, two_a, b);
+    if (!is_op(x, OP_mul))
+        return NULL;
+    Node *two_b = doubled(ctx, b, depth - 1);
+    return two_b ? pair(ctx, OP_mul, a, two_b) : NULL;
+}
+
 static Node *fold_add(Context *ctx, Node *x, Node *w)
 {
+    if (x == w && x->type->elem == ELEM_REAL && !is_op(x, OP_constant)) {
+        Node *y = doubled(ctx, x, DOUBLED_DEPTH);
+        if (y)
+            return y;
+    }
     if (node_is_zero(w))
         return x;
     if (node_is_zero(x))
@@ -126,6 +164,18 @@ static Node *fold_signs(Context *ctx, Op op, Node *x, Node *w)
     return is_op(w, OP_neg) ? negative(ctx, pair(ctx, op, x, w->operands[0])) : NULL;
 }
 
+/* Two constant factors are one, if one is a power of two; NULL: there is one only. */
+static Node *fold_scaled(Context *ctx, double c, Node *x)
+{
+    double d;
+    if (c == 2)
+        return doubled(ctx, x, DOUBLED_DEPTH);
+    for (int k = 0; is_op(x, OP_mul) && k < 2; k++)
+        if (node_is_fill(x->operands[k], &d) && (is_power_of_two(c) || is_power_of_two(d)) && is_moderate(c * d))
+            return pair(ctx, OP_mul, node_fill(ctx, x->type, c * d), x->operands[1 - k]);
+    return NULL;
+}
+
 static Node *fold_mul(Context *ctx, Node *x, Node *w)
 {
     double c;
@@ -139,6 +189,11 @@ static Node *fold_mul(Context *ctx, Node *x, Node *w)
         return negative(ctx, w);
     if (x == w && x->type->elem == ELEM_REAL)
         return node_unary(ctx, OP_square, x);
+    if (x->type->elem == ELEM_REAL && (node_is_fill(x, &c) || node_is_fill(w, &c))) {
+        Node *y = fold_scaled(ctx, c, node_is_fill(x, &c) ? w : x);
+        if (y)
+            return y;
+    }
     if (node_is_fill(x, &c) && c < 0)
         return negative(ctx, pair(ctx, OP_mul, node_fill(ctx, x->type, -c), w));
     if (node_is_fill(w, &c) && c < 0)

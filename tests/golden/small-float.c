@@ -21,7 +21,7 @@ void ctl_torque(const float *CTL_RESTRICT q,  /* [2] */
 }
 
 /* grad of torque by k
- * Cost: 7 add, 23 mul, 1 div, 2 libm. Workspace: none. Stack: at most 176 bytes. */
+ * Cost: 7 add, 17 mul, 1 div, 2 libm. Workspace: none. Stack: at most 168 bytes. */
 void ctl_torque_grad(const float *CTL_RESTRICT q,  /* [2] */
                      const float *CTL_RESTRICT k,  /* [2] */
                      float *CTL_RESTRICT cost,
@@ -37,10 +37,6 @@ void ctl_torque_grad(const float *CTL_RESTRICT q,  /* [2] */
     const float t2 = (k_1 * tmp2) - (0.5f * (q_1 * q_1 * q_1));
 
     *cost = (((t * t) + (t2 * t2)) / 2.0f) + (0.001f * ((k_0 * k_0) + (k_1 * k_1)));
-    const float t_bar = 0.5f * (2.0f * t);
-
-    k_grad[0] = (0.001f * (2.0f * k_0)) + (t_bar * tmp);
-    const float t_bar2 = 0.5f * (2.0f * t2);
-
-    k_grad[1] = (0.001f * (2.0f * k_1)) + (t_bar2 * tmp2);
+    k_grad[0] = (0.002f * k_0) + (t * tmp);
+    k_grad[1] = (0.002f * k_1) + (t2 * tmp2);
 }

@@ -24,7 +24,7 @@ void ctl_torque(const float *CTL_RESTRICT q,  /* [2] */
 
 #define CTL_TORQUE_GRAD_WORK_SIZE 0
 /* grad of torque by k
- * Cost: 7 add, 23 mul, 1 div, 2 libm. Workspace: none. Stack: at most 176 bytes. */
+ * Cost: 7 add, 17 mul, 1 div, 2 libm. Workspace: none. Stack: at most 168 bytes. */
 void ctl_torque_grad(const float *CTL_RESTRICT q,  /* [2] */
                      const float *CTL_RESTRICT k,  /* [2] */
                      float *CTL_RESTRICT cost,
