@@ -4,7 +4,7 @@
  * even where a rule further back multiplies by inf or NaN.  So the adjoint keeps the condition as a mask beside its
  * bare value, the rules work on the value, and the selection comes last: when the adjoint is asked for, or is about
  * to be summed with neighbours.  The mask then goes on in the operand's shape: an element is chosen if anything it
- * went into was. */
+ * went into was.  Rules that select, as those of max and clamp do, are heard in the same way. */
 #include "rules.h"
 
 #include <math.h>
@@ -19,9 +19,10 @@ Node *flow_value(Context *ctx, Flow f)
 Flow flow_add(Context *ctx, Flow a, Flow b)
 {
     if (a.mask == b.mask)
-        return (Flow){ node_binary(ctx, OP_add, a.value, b.value), a.mask, a.clean && b.clean };
+        return (Flow){ node_binary(ctx, OP_add, a.value, b.value), a.mask, a.clean && b.clean, a.near };
     Node *sum = node_binary(ctx, OP_add, flow_value(ctx, a), flow_value(ctx, b));
-    return (Flow){ sum, a.mask && b.mask ? node_binary(ctx, OP_or, a.mask, b.mask) : NULL, true };
+    Node *mask = a.mask && b.mask ? node_binary(ctx, OP_or, a.mask, b.mask) : NULL;
+    return (Flow){ sum, mask, true, mask && (a.near || b.near) };
 }
 
 /* ---- masks through ops ----------------------------------------------------------------------------------------- */
@@ -43,7 +44,7 @@ static bool is_reduction(const Node *n)
 
 Node *flow_seed(Context *ctx, const Node *n, Flow f)
 {
-    bool waits = node_is_pointwise(n) || moves(n) || is_reduction(n);
+    bool waits = node_is_pointwise(n) ? n->op != OP_where || !f.near : (moves(n) && !f.near) || is_reduction(n);
     return waits ? f.value : flow_value(ctx, f);
 }
 
@@ -103,25 +104,58 @@ static Node *mask_before_recurrence(Context *ctx, const Node *n, Node *mask)
 }
 
 /* ---- flows through ops ----------------------------------------------------------------------------------------- */
+static bool is_zero(const Node *n)
+{
+    double value;
+    return node_is_fill(n, &value) && value == 0;
+}
+
+/* What a rule selects, of elements of this shape: its condition, without batch axes, and the side that is not zero. */
+static Flow selected(Context *ctx, Node *value, const Type *shape)
+{
+    Node *c = value->op == OP_where ? value->operands[0] : NULL;
+    bool first = c && is_zero(value->operands[1]), second = c && is_zero(value->operands[2]);
+    if (first == second)
+        return (Flow){ .value = value };
+    while (c->type->rank > shape->rank && c->op == OP_expand)
+        c = c->operands[0];
+    if (!fits(c->type, shape))
+        return (Flow){ .value = value };
+    c = expand_fitting(ctx, c, shape);
+    if (first)
+        c = node_unary(ctx, OP_not, c);
+    if (first && c->op != OP_not)                           /* another comparison, which the value does not have */
+        return (Flow){ .value = value };
+    return (Flow){ value->operands[first ? 2 : 1], c, false, true };
+}
+
 static Flow through_elementwise(Context *ctx, const Node *n, int operand, Flow f, Node *value)
 {
+    const Type *shape = n->operands[operand]->type;
     if (n->op == OP_where) {
         Node *chosen = operand == 1 ? n->operands[0] : node_unary(ctx, OP_not, n->operands[0]);
-        return (Flow){ value, f.mask ? node_binary(ctx, OP_and, f.mask, chosen) : chosen, false };
+        return (Flow){ value, f.mask && !f.near ? node_binary(ctx, OP_and, f.mask, chosen) : chosen, false, false };
     }
     bool keeps_zero = n->op == OP_neg || n->op == OP_add || n->op == OP_sub;
-    return (Flow){ value, f.mask, f.clean && keeps_zero };
+    if (f.mask && !f.near)
+        return (Flow){ value, f.mask, f.clean && keeps_zero, false };
+    Flow own = selected(ctx, value, shape);
+    if (own.mask && f.mask)
+        own.mask = node_binary(ctx, OP_and, f.mask, own.mask);
+    return own.mask ? own : (Flow){ value, f.mask, f.clean && keeps_zero, f.near };
 }
 
 static Flow through_linear(Context *ctx, const Node *n, int operand, Flow f, Node *value)
 {
     if (moves(n))
-        return (Flow){ value, linear_adjoint(ctx, n, operand, f.mask, 0), f.clean };
+        return (Flow){ value, linear_adjoint(ctx, n, operand, f.mask, 0), f.clean || f.near, f.near };
+    if (f.near)                                             /* selected; to count what was chosen is not worth it */
+        return (Flow){ .value = value };
     if (n->op == OP_expand)
-        return (Flow){ value, mask_before_expand(ctx, n, f.mask), true };
+        return (Flow){ value, mask_before_expand(ctx, n, f.mask), true, false };
     if (n->op == OP_einsum)                                 /* zero times an infinite operand is not zero: not clean */
-        return (Flow){ value, mask_of_condition(ctx, mask_condition(f.mask), n->operands[operand]->type), false };
-    return (Flow){ value, positive(ctx, linear_adjoint(ctx, n, operand, node_to_real(ctx, f.mask), 0)), true };
+        return (Flow){ value, mask_of_condition(ctx, mask_condition(f.mask), n->operands[operand]->type), false, false };
+    return (Flow){ value, positive(ctx, linear_adjoint(ctx, n, operand, node_to_real(ctx, f.mask), 0)), true, false };
 }
 
 static bool is_finite_fill(const Node *n)
@@ -135,12 +169,12 @@ Flow flow_through(Context *ctx, const Node *n, int operand, Flow f, Node *value)
     if (node_is_pointwise(n) && n->op != OP_bind)
         return through_elementwise(ctx, n, operand, f, value);
     if (!f.mask)
-        return (Flow){ value, NULL, false };
+        return (Flow){ .value = value };
     if (n->op == OP_bind)
-        return (Flow){ value, f.mask, f.clean };
+        return (Flow){ value, f.mask, f.clean, f.near };
     if (op_info[n->op].class == CLASS_LINEAR)
         return through_linear(ctx, n, operand, f, value);
-    if (n->op == OP_recurrence)
-        return (Flow){ value, mask_before_recurrence(ctx, n, f.mask), operand == 1 && is_finite_fill(n->operands[0]) };
-    return (Flow){ value, is_reduction(n) ? batch_spread(ctx, n, f.mask, 0) : NULL, false };
+    if (n->op == OP_recurrence && !f.near)
+        return (Flow){ value, mask_before_recurrence(ctx, n, f.mask), operand == 1 && is_finite_fill(n->operands[0]), false };
+    return (Flow){ value, is_reduction(n) ? batch_spread(ctx, n, f.mask, 0) : NULL, false, f.near };
 }

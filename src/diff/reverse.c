@@ -221,7 +221,7 @@ static Flow leaving(Context *ctx, const Slot *slot, Node *adjoint, Node *conditi
         arrived = node_reshape(ctx, arrived, type_scalar(ctx, ELEM_BOOL));
     if (arrived && condition)
         condition = node_binary(ctx, OP_and, arrived, condition);
-    return (Flow){ adjoint, mask_of_condition(ctx, condition ? condition : arrived, shape), condition && !arrived };
+    return (Flow){ adjoint, mask_of_condition(ctx, condition ? condition : arrived, shape), condition && !arrived, false };
 }
 
 static void leave_region(Sweep *s, Node *region, const Slot *slot)
@@ -276,7 +276,8 @@ static void visit(Sweep *s, Node *n, Slot *slot)
     Context *ctx = s->ctx;
     origin_from(ctx, n, ROLE_ADJOINT);
     Flow sum = sum_terms(ctx, slot);
-    name_after(ctx, n, "_bar", sum.value, s->first_new);
+    if (!sum.near || sum.clean)
+        name_after(ctx, n, "_bar", sum.value, s->first_new);
     if (slot->wanted)
         slot->adjoint = flow_value(ctx, sum);
     if (slot->adjoint)

@@ -45,8 +45,9 @@ Node *cofactors_adjoint(Context *, const Node *n, int operand, Node *g);
 
 /* ---- mask.c ---------------------------------------------------------------------------------------------------- */
 /* An adjoint on its way back: zero wherever `mask` is false, whatever `value` holds there.  The mask (NULL: all true)
- * has the primal's shape, without batch axes.  clean: value is zero there already, nothing has to be selected. */
-typedef struct { Node *value, *mask; bool clean; } Flow;
+ * has the primal's shape, without batch axes.  clean: value is zero there already, nothing has to be selected.
+ * near: the mask is that of a rule which selects (max, clamp, relu); it goes as far as elements only move. */
+typedef struct { Node *value, *mask; bool clean, near; } Flow;
 
 Node *flow_value(Context *, Flow);                          /* the adjoint itself: selected where there is a mask */
 Flow flow_add(Context *, Flow, Flow);

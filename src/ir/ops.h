@@ -111,10 +111,10 @@ E1(digamma, NULL, SIG_REAL, 0.5, 3, adc_digamma(x), "g * polygamma(1, x)", "deri
 E2(polygamma, NULL, SIG_REAL, 1, 3, adc_polygamma(x, w), NONE, "g * polygamma(x + 1, w)",
    "derivative of order x of digamma at w; x a constant integer >= 0")
 /* -- piecewise -- */
-E2(min, NULL, SIG_NUMBER, -2, 2, x <= w || isnan(x) ? x : w, "where(x < w, g, where(x == w, 0.5 * g, 0))",
-   "where(w < x, g, where(x == w, 0.5 * g, 0))", "smaller of two; a tie shares its derivative")
-E2(max, NULL, SIG_NUMBER, -2, 2, x >= w || isnan(x) ? x : w, "where(x > w, g, where(x == w, 0.5 * g, 0))",
-   "where(w > x, g, where(x == w, 0.5 * g, 0))", "larger of two; a tie shares its derivative")
+E2(min, NULL, SIG_NUMBER, -2, 2, x <= w || isnan(x) ? x : w, "where(x <= w, where(x == w, 0.5 * g, g), 0)",
+   "where(w <= x, where(x == w, 0.5 * g, g), 0)", "smaller of two; a tie shares its derivative")
+E2(max, NULL, SIG_NUMBER, -2, 2, x >= w || isnan(x) ? x : w, "where(x >= w, where(x == w, 0.5 * g, g), 0)",
+   "where(w >= x, where(x == w, 0.5 * g, g), 0)", "larger of two; a tie shares its derivative")
 E3(clamp, NULL, SIG_REAL, -2, 2, x < w ? (w < v ? w : v) : (x > v ? v : x), "where(x >= w and x <= v, g, 0)",
    "where(x < w and w < v, g, 0)", "where(x > v or w >= v and x < w, g, 0)", "x held within [w, v]; derivative 1 at both bounds")
 E1(floor, NULL, SIG_REAL, 0.1, 0.9, floor(x), NONE, "rounded down")
