@@ -95,12 +95,21 @@ static Node *add_in_place(Context *ctx, Node *base, Node *x)
     return base;
 }
 
+/* The oldest loop: it depends on none of the others. */
+static Node *oldest_pending(const Nodes *pending, int count)
+{
+    Node *oldest = NULL;
+    for (int j = 0; j < count; j++)
+        for (int k = 0; k < pending[j].count; k++)
+            if (!oldest || pending[j].at[k]->operands[0]->id < oldest->id)
+                oldest = pending[j].at[k]->operands[0];
+    return oldest;
+}
+
 /* The loop of which some accumulators start from the sums so far; `moved` says where its other values are now. */
 static void start_from_sums(Context *ctx, Nodes *pending, int count, Node **sums, Map *moved)
 {
-    Node *loop = NULL;
-    for (int j = 0; !loop && j < count; j++)
-        loop = pending[j].count ? pending[j].at[0]->operands[0] : NULL;
+    Node *loop = oldest_pending(pending, count);
     Node **operands = arena_copy(ctx->arena, loop->operands, sizeof *operands * (size_t)loop->operand_count);
     int *taken = NEW_ARRAY(ctx->arena, int, count);
     bool *rebased = NEW_ARRAY(ctx->arena, bool, region_result_count(loop));
@@ -125,10 +134,11 @@ static void start_from_sums(Context *ctx, Nodes *pending, int count, Node **sums
             sums[j] = node_result(ctx, again, taken[j]);
 }
 
-/* sums[j] + added[j] for all j at once.  A loop that yields terms of several sums starts all of them from their place. */
+/* sums[j] + added[j] for all j at once.  A loop that yields terms of several sums starts all of them from their place; what may
+ * depend on its other values is added after it. */
 static void accumulate(Context *ctx, int count, Node **sums, Node *const *added, Map *moved)
 {
-    Nodes *pending = NEW_ARRAY(ctx->arena, Nodes, count + 1);
+    Nodes *pending = NEW_ARRAY(ctx->arena, Nodes, count + 1), *others = NEW_ARRAY(ctx->arena, Nodes, count + 1);
     int loops = 0;
     for (int j = 0; j < count; j++) {
         Nodes terms = { 0 };
@@ -138,7 +148,7 @@ static void accumulate(Context *ctx, int count, Node **sums, Node *const *added,
                 vec_push(ctx->arena, &pending[j], terms.at[k]);
                 loops++;
             } else {
-                sums[j] = add_in_place(ctx, sums[j], terms.at[k]);
+                vec_push(ctx->arena, &others[j], terms.at[k]);
             }
         }
     }
@@ -148,6 +158,9 @@ static void accumulate(Context *ctx, int count, Node **sums, Node *const *added,
         for (int j = 0; j < count; j++)
             loops += pending[j].count;
     }
+    for (int j = 0; j < count; j++)
+        for (int k = 0; k < others[j].count; k++)
+            sums[j] = add_in_place(ctx, sums[j], others[j].at[k]);
 }
 
 /* ---- the body ------------------------------------------------------------------------------------------------------ */
