@@ -29,6 +29,7 @@ Fn *diff_split_reference(Context *, const Fn *joint, const ExportSpec *);
 
 /* selftest.c: --check-ops: every row against differences, forward against reverse, to third order, random seeds. */
 bool diff_check_ops(Context *, uint64_t seed, FILE *out, int *passed, int *failed);
+bool diff_ops_fail(Context *, uint64_t seed, Op first, FILE *out);    /* does some op? until one is found, beginning with `first` */
 /* mutants.c: --check-mutants: the self-test against a table with one wrong rule, for every rule. */
 void diff_check_mutants(uint64_t seed, FILE *out, int *passed, int *failed);
 
