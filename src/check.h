@@ -20,6 +20,8 @@ typedef struct { double worst; int points; Verdict verdict; } Finding;   /* wors
 
 typedef struct { const Fn *fn; EngineCode *code; } Compiled;     /* fn: after all passes */
 
+typedef struct { const Fn *base; Finding finding; } ModesFound;
+
 typedef struct Check {
     Context *ctx;
     Module *module;
@@ -27,6 +29,7 @@ typedef struct Check {
     uint64_t state;                                         /* of the random numbers */
     Map *helpers;                                           /* check_evaluate.c: Fn -> its code */
     Vec(Compiled) compiled;
+    Vec(ModesFound) modes;                                  /* check_modes.c: so far */
     Vec(Node *) directions;                                 /* check_modes.c: inputs to use again, so that functions are the same */
 } Check;
 
@@ -43,9 +46,10 @@ Tensor *check_tremble(Check *, int count, const Tensor *);  /* reals moved by so
 static inline bool is_real(const Type *type) { return type->elem == ELEM_REAL; }
 
 /* ---- check_evaluate.c: functions that only the check needs ------------------------------------------------------- */
-/* In double, whatever the chosen type; by LLVM, if that is wanted and saves time. */
-Tensor *check_evaluate(Check *, const Fn *, const Tensor *inputs, Arena *);
+/* In double, whatever the chosen type; by LLVM, if that is wanted and saves time over so many calls. */
+Tensor *check_evaluate(Check *, const Fn *, int calls, const Tensor *inputs, Arena *);
 const EngineCode *check_compiled(const Check *, const Fn *);    /* code that was made of the same function; NULL: none */
+bool check_same_function(const Fn *, const Fn *);           /* of the same nodes, whatever their names */
 void check_forget(Check *);                                 /* all code that was made */
 
 bool check_row(const char *name, const char *against, const Finding *);     /* prints it; false when it failed */

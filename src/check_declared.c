@@ -36,8 +36,8 @@ static double partial_at(Check *check, const Declaration *d, const Point *point)
     Arena *arena = arena_new();
     Tensor *inputs = NEW_ARRAY(arena, Tensor, count + 1);
     for (int k = 0; k < count; k++) inputs[k] = point->x[k];
-    inputs[count] = check_evaluate(check, d->fn, point->x, arena)[0];
-    double partial = check_evaluate(check, d->rule, inputs, arena)[d->which].data[0];
+    inputs[count] = check_evaluate(check, d->fn, CHECK_POINTS, point->x, arena)[0];
+    double partial = check_evaluate(check, d->rule, CHECK_POINTS, inputs, arena)[d->which].data[0];
     arena_free(arena);
     return partial;
 }

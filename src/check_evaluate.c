@@ -1,14 +1,11 @@
 /* check_evaluate.c: functions that only --check needs, such as what differences are taken of.
  *
- * What takes long is compiled by LLVM when that is one of the engines: such a function is evaluated dozens of times.
- * Which ones are is a matter of their operations, never of the clock, so that a check repeats to the last bit. */
+ * What is sooner done by LLVM's code is compiled, when that is one of the engines.  Which functions are is a matter of
+ * their operations, never of the clock, so that a check repeats to the last bit. */
 #include "check.h"
 #include "pass.h"
 
-enum {
-    WORTH_COMPILING = 300000,                               /* operations: to compile takes as long as a few of these */
-    CALLS = 20                                              /* about */
-};
+static const double small = 5e6;                            /* nanoseconds: not worth a closer look */
 
 /* Results may have come without names of their own. */
 static const Fn *named(Context *ctx, const Fn *fn)
@@ -19,7 +16,7 @@ static const Fn *named(Context *ctx, const Fn *fn)
     return copy;
 }
 
-static bool same_function(const Fn *a, const Fn *b)
+bool check_same_function(const Fn *a, const Fn *b)
 {
     bool same = a->params.count == b->params.count && a->results.count == b->results.count;
     for (int k = 0; same && k < a->params.count; k++) same = a->params.at[k].node == b->params.at[k].node;
@@ -31,57 +28,65 @@ static bool same_function(const Fn *a, const Fn *b)
 const EngineCode *check_compiled(const Check *check, const Fn *fn)
 {
     for (int k = 0; k < check->compiled.count && !check->ctx->options.is_float; k++)
-        if (same_function(check->compiled.at[k].fn, fn)) return check->compiled.at[k].code;
+        if (check_same_function(check->compiled.at[k].fn, fn)) return check->compiled.at[k].code;
     return NULL;
 }
 
-/* NULL: the evaluator is as good, or an error message was written. */
-static const EngineCode *code_of(Check *check, const Fn *fn)
+typedef struct Helper {
+    const Fn *fn;                                           /* for the evaluator: as it is, or after all passes */
+    const EngineCode *code;                                 /* NULL: the evaluator is as good, or an error message was written */
+} Helper;
+
+static Helper helper_new(Check *check, const Fn *fn, int calls)
 {
     Context *ctx = check->ctx;
+    if (calls * fn_eval_cost(ctx, fn) < small) return (Helper){fn, NULL};
     Fn *final = pass_finish(ctx, fn_strip_binds(ctx, named(ctx, fn)));
     const EngineCode *known = check_compiled(check, final);
-    if (known) return known;
+    if (known) return (Helper){final, known};
     EngineCode *code = engine_lower(ctx, check->module->source, &final, 1);
-    if (engine_cost(code, 0) < WORTH_COMPILING || !engine_load(ctx, code, ENGINE_JIT, CALLS)) return NULL;
+    if (engine_time(ctx, code, calls) > calls * fn_eval_cost(ctx, final) || !engine_load(ctx, code, ENGINE_JIT, calls))
+        return (Helper){final, NULL};
     vec_push(ctx->arena, &check->compiled, ((Compiled){final, code}));
-    return code;
+    return (Helper){final, code};
 }
 
 /* Once per function; halves of a split are left to the evaluator.  C functions of floats cannot be called with doubles. */
-static const EngineCode *helper_of(Check *check, const Fn *fn, bool is_float)
+static Helper helper_of(Check *check, const Fn *fn, int calls, bool is_float)
 {
-    static char none;
     bool whole = fn->results.count && fn_input_count(fn) == fn->params.count && fn_output_count(fn) == fn->results.count;
     if (!whole || !(check->engines & (ENGINE_LLVM | ENGINE_JIT)) || (is_float && externs_called(check->ctx, fn)))
-        return NULL;
+        return (Helper){fn, NULL};
     if (!check->helpers) check->helpers = map_new(check->ctx->arena);
-    void *known = map_get(check->helpers, fn);
+    Helper *known = map_get(check->helpers, fn);
     if (!known) {
-        const EngineCode *code = code_of(check, fn);
-        map_put(check->helpers, fn, known = code ? (void *)(uintptr_t)code : &none);
+        known = NEW(check->ctx->arena, Helper);
+        *known = helper_new(check, fn, calls);
+        map_put(check->helpers, fn, known);
     }
-    return known == &none ? NULL : known;
+    return *known;
 }
 
-static Tensor *call(Check *check, const EngineCode *code, const Fn *fn, const Tensor *inputs, Arena *arena)
+static Tensor *call(Check *check, const Helper *helper, const Tensor *inputs, Arena *arena)
 {
+    const Fn *fn = helper->fn;
+    if (!helper->code) return fn_eval(check->ctx, fn, inputs, arena);
     Tensor *results = NEW_ARRAY(arena, Tensor, fn->results.count);
     for (int k = 0; k < fn->results.count; k++) {
         const Type *type = fn->results.at[k].node->type;
         results[k] = (Tensor){type, NEW_ARRAY(arena, double, type->count)};
     }
     NativeCall made = {0, inputs, results, false};
-    engine_call(check->ctx, code, &made);
+    engine_call(check->ctx, helper->code, &made);
     return results;
 }
 
-Tensor *check_evaluate(Check *check, const Fn *fn, const Tensor *inputs, Arena *arena)
+Tensor *check_evaluate(Check *check, const Fn *fn, int calls, const Tensor *inputs, Arena *arena)
 {
     bool is_float = check->ctx->options.is_float;
     check->ctx->options.is_float = false;
-    const EngineCode *code = helper_of(check, fn, is_float);
-    Tensor *results = code ? call(check, code, fn, inputs, arena) : fn_eval(check->ctx, fn, inputs, arena);
+    Helper helper = helper_of(check, fn, calls, is_float);
+    Tensor *results = call(check, &helper, inputs, arena);
     check->ctx->options.is_float = is_float;
     return results;
 }

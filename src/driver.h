@@ -83,7 +83,8 @@ void element_put(const Context *, char *at, Elem, double);
 double element_get(const Context *, const char *at, Elem);
 
 /* ---- engine.c: the same by the engine that is wanted; by LLVM in this process ------------------------------------ */
-unsigned engines_of(Context *, const Command *);            /* what was asked for, or what is there */
+unsigned engines_of(Context *, const Command *);            /* of --test and --check: what was asked for, or what is there */
+Engine engine_to_run(Context *, const Command *, const Fn *reference);      /* of --run: or what is sooner ready */
 const char *engine_name(Engine);                            /* for reports */
 /* The functions, and those that fill a tape for one of them: to be compiled together. */
 Fn **engine_functions(Context *, Fn **fns, int count, int *total);
@@ -92,7 +93,7 @@ NativeStatus engine_run(Context *, Engine, const Source *, Fn **fns, int fn_coun
 
 typedef struct EngineCode EngineCode;                       /* functions by LLVM, in steps: */
 EngineCode *engine_lower(Context *, const Source *, Fn **fns, int count);   /* to a loop program, whose cost is known */
-int64_t engine_cost(const EngineCode *, int fn);            /* operations of one call, roughly */
+double engine_time(const Context *, const EngineCode *, int calls);     /* nanoseconds to compile and call it, roughly */
 /* To be called so many times; false after an error message. */
 bool engine_load(Context *, EngineCode *, Engine, int calls);
 void engine_call(Context *, const EngineCode *, NativeCall *);

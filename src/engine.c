@@ -4,10 +4,12 @@
  * Workspace and outputs are full of NaN bytes on entry here too, and results that are added to start at 1. */
 #include "driver.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Keeps a model's `main` or `sin` apart from what this process has. */
 static const char engine_prefix[] = "run_";
+static const double engine_start = 3e7;                     /* nanoseconds: to load LLVM, and to compile something small */
 
 int engine_forward(Fn *const *all, const Fn *fn)
 {
@@ -110,25 +112,39 @@ EngineCode *engine_lower(Context *ctx, const Source *source, Fn **fns, int count
     return code;
 }
 
-int64_t engine_cost(const EngineCode *code, int fn)
+static int64_t operations(const Costs *c)
 {
-    const Costs *c = &code->costs[fn];
     return c->adds + c->muls + c->divs + c->compares + 10 * c->calls;
 }
 
-/* To optimise takes LLVM longer than most models run: as many operations as that would take otherwise. */
-static int level_for(const EngineCode *code, int calls, int level)
+/* Nanoseconds on an ordinary machine: what LLVM takes at each level to compile a piece of the program, and its code for
+ * an operation. */
+static const double compile_time[] = {7e3, 1e5, 2.5e5}, run_time[] = {0.5, 0.15, 0.1};
+
+static double time_at(const EngineCode *code, int calls, int level)
 {
-    static const double worth[] = {2e7, 2e9};
-    double cost = 0;
-    for (int k = 0; k < code->count; k++) cost += (double)engine_cost(code, k) * calls;
-    int most = cost < worth[0] ? 0 : cost < worth[1] ? 1 : 2;
-    return most < level ? most : level;
+    double time = 0;
+    for (int k = 0; k < code->count; k++)
+        time += compile_time[level] * (double)code->costs[k].size + run_time[level] * calls * (double)operations(&code->costs[k]);
+    return time;
+}
+
+/* To optimise takes LLVM longer than most models run. */
+static int level_for(const Context *ctx, const EngineCode *code, int calls)
+{
+    int level = 0;
+    for (int k = 1; k <= ctx->options.level; k++) level = time_at(code, calls, k) < time_at(code, calls, level) ? k : level;
+    return level;
+}
+
+double engine_time(const Context *ctx, const EngineCode *code, int calls)
+{
+    return time_at(code, calls, level_for(ctx, code, calls));
 }
 
 bool engine_load(Context *ctx, EngineCode *code, Engine engine, int calls)
 {
-    int level = engine == ENGINE_JIT ? level_for(code, calls, ctx->options.level) : ctx->options.level;
+    int level = engine == ENGINE_JIT ? level_for(ctx, code, calls) : ctx->options.level;
     code->backend = llvm_backend(ctx, false);
     code->code = code->backend ? code->backend->load(ctx, code->program, level) : NULL;
     if (!code->code) return false;
@@ -177,9 +193,14 @@ static NativeStatus llvm_run(Context *ctx, Engine engine, const Source *source, 
 unsigned engines_of(Context *ctx, const Command *command)
 {
     if (command->engines) return command->engines;
-    bool has_llvm = llvm_backend(ctx, true) != NULL;
-    if (command->kind == COMMAND_RUN) return has_llvm ? ENGINE_JIT : ENGINE_EVAL;
-    return ENGINE_EVAL | (has_llvm ? ENGINE_JIT : ENGINE_C);
+    return ENGINE_EVAL | (llvm_backend(ctx, true) ? ENGINE_JIT : ENGINE_C);
+}
+
+/* LLVM takes longer to begin than most functions to be evaluated once. */
+Engine engine_to_run(Context *ctx, const Command *command, const Fn *reference)
+{
+    if (command->engines) return (Engine)command->engines;
+    return fn_eval_cost(ctx, reference) < engine_start || !llvm_backend(ctx, true) ? ENGINE_EVAL : ENGINE_JIT;
 }
 
 const char *engine_name(Engine engine)

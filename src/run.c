@@ -111,7 +111,7 @@ int command_run(Context *ctx, Module *module, const Command *command)
     Tensor *inputs = NEW_ARRAY(ctx->arena, Tensor, fn->params.count + 1);
     int status = take_arguments(ctx, fn, command, inputs);
     if (status != EXIT_DONE) return status;
-    Tensor *results = results_of(ctx, module, engines_of(ctx, command), reference, fn, inputs);
+    Tensor *results = results_of(ctx, module, engine_to_run(ctx, command, reference), reference, fn, inputs);
     if (!results) return EXIT_INPUT;
     Text text = {.arena = ctx->arena};
     (command->json ? print_json : print_text)(ctx, fn, results, &text);

@@ -11,6 +11,7 @@ typedef struct Costs {
     Str name;
     int64_t work_elements, work_bytes, stack_bytes, constant_bytes, tape_elements, tape_bytes;
     int64_t adds, muls, divs, calls, compares;              /* per call of the function; calls: libm */
+    int64_t size;                                           /* formulas and statements that are spelt */
     int64_t held;                                           /* addresses and arguments that a compiler may keep beside the variables */
 } Costs;
 

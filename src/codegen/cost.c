@@ -40,6 +40,7 @@ static void count_formula(Walk *w, const Formula *f)
     Costs *c = ((Count *)w->user)->costs;
     const Formula *x = f->arg_count ? f->arg[0] : NULL;
     note_use(((Count *)w->user)->lower->program, f);
+    c->size++;
     switch (f->kind) {
     case FORMULA_ADD: case FORMULA_SUB: c->adds += f->elem == ELEM_REAL ? w->times : 0; break;
     case FORMULA_MUL: c->muls += f->elem == ELEM_REAL ? w->times : 0; break;
@@ -81,6 +82,7 @@ static void count_region(Count *count, const Region *r)
         c->compares += times * b->compares;
         c->stack_bytes += b->stack_bytes;
         c->held += b->held;
+        c->size += b->size;
         for (int k = 0; k < count->lower->program->constants.count; k++)
             count->constant_used[k] |= k < r->body[side]->constant_count && r->body[side]->constant_used[k];
     }
@@ -89,6 +91,7 @@ static void count_region(Count *count, const Region *r)
 static void count_stmt(Walk *w, const Stmt *s)
 {
     Count *count = w->user;
+    count->costs->size++;
     if (s->region) {
         count_region(count, s->region);
         return;
