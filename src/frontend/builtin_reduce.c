@@ -185,6 +185,17 @@ static Node *bounded(Call *call, bool may_be_zero)
 static Node *build_positive(Call *call) { return bounded(call, false); }
 static Node *build_not_negative(Call *call) { return bounded(call, true); }
 
+/* One that may be known only when the program runs. */
+static Node *build_whole(Call *call)
+{
+    Node *x = value_tensor(call->frame, call->args[0]);
+    if (!x || (x->type->elem == ELEM_INT && x->type->rank == 0))
+        return x;
+    fail(call->frame, call->args[0].span, "'%s' must be an int, not %s", call->args[1].text,
+         type_text(context_of(call), x->type));
+    return NULL;
+}
+
 static Node *build_truth(Call *call)
 {
     bool truth;
@@ -224,6 +235,7 @@ const Builtin reduce_builtins[] = {
     { "given", build_given, 1, 1, "", true },
     { "positive", build_positive, 2, 2, "", true },
     { "not_negative", build_not_negative, 2, 2, "", true },
+    { "whole", build_whole, 2, 2, "", true },
     { "truth", build_truth, 2, 2, "", true },
     { "refuse", build_refuse, 1, 1, "", true },
     { NULL, NULL, 0, 0, NULL, false },
