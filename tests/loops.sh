@@ -118,9 +118,9 @@ else
     echo "the workspace for 1000 trips is $many bytes, and for 100 trips $few"
 fi
 
-# steps MODEL EXPORT N: how many steps a call takes: basic blocks, and the elements that are filled or copied at once.
+# steps MODEL TRANSFORM N [RESULTS]: how many steps a call takes: basic blocks, and the elements that are filled or copied at once.
 steps() {
-    "$adc" -D "n=$3" --export "g = $2(f)" "$1" -o "$scratch/steps.c" || return
+    "$adc" -D "n=$3" --export "g = $2(f)${4:+ -> ($4)}" "$1" -o "$scratch/steps.c" || return
     arguments=$(sed -n '/^void g(/,/;$/p' "$scratch/steps.h" | sed 's|/\*[^/]*\*/||g; s/.*(//; s/[);]//g' | tr ',' '\n' |
         sed '/^ *$/d; s/.*const double \*.*/x + 99 * __COUNTER__/; s/.*const int32_t \*.*/k/; s/.*double \*.*/ROOM/' | paste -sd,)
     cat - "$scratch/steps.c" >"$scratch/counted.c" <<'END'
@@ -165,6 +165,19 @@ for model in "$(dirname "$0")"/growth/*.ad; do
             echo "$model, $transform: ${few:-?} steps for n = 100 and ${many:-?} for n = 1000"
         fi
     done
+done
+
+# Of what a loop keeps only what is there for sure is touched: `# steps: at most M times` those of the function.
+for model in $(grep -l '^# steps: ' "$(dirname "$0")"/growth/*.ad); do
+    [ -n "$cc" ] || continue
+    most=$(sed -n 's/^# steps: at most \([0-9]*\) times.*/\1/p' "$model")
+    function=$(steps "$model" jvp 40 y) gradient=$(steps "$model" grad 40)
+    if [ "${function:-0}" -gt 100 ] && [ "${gradient:-0}" -gt 100 ] && [ "$gradient" -le $((most * function)) ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "$model: ${gradient:-?} steps, ${function:-?} of the function"
+    fi
 done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -398,6 +398,8 @@ int schedule_param(const Fn *, int result);                 /* the param that a 
 void schedule_keep(Lowering *, NodeInfo *);                   /* binds what a scalar loads, if that will be overwritten */
 bool schedule_is_safe(Lowering *, const Buffer *, const Formula *at, bool injective, const Formula *value);
 
+/* shown.c: nobody sees the rows of a stack of this loop, in this lowering, that stand for trips not taken. */
+bool shown_are_rows_taken(const Lowering *, const Node *loop, const Node *stack);
 /* region.c: loops and branches */
 void region_lower(Lowering *, const Node *);
 const Formula *region_import(Lowering *inner, const Formula *);         /* a formula of the lowering around */

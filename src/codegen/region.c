@@ -400,81 +400,6 @@ static bool takes_all_trips(const LoopLowering *l)
     return l->region->trips && l->region->trips->kind == FORMULA_NUMBER && l->region->trips->integer == l->region->most;
 }
 
-/* The number of trips that the loop takes, as others know it. */
-static bool is_trips_of(const Node *loop, const Node *n)
-{
-    if (loop->op == OP_loop)
-        return n == loop->operands[0];
-    return n->op == OP_result && n->operands[0] == loop && n->attr[0] == region_result_count(loop) - 1;
-}
-
-/* In a body of `reader`, which takes as many trips: is this a trip's number, counted from the first or from the last? */
-static bool is_row_taken(const Node *loop, const Node *reader, const Node *row)
-{
-    const Fn *fn = reader->body[0];
-    int own = region_own_count(reader), leading = region_leading_count(reader);
-    if (row == fn->params.at[0].node)
-        return true;
-    if (row->op != OP_sub || row->operands[1] != fn->params.at[0].node)
-        return false;
-    for (int k = own; k < fn->params.count; k++) {
-        const Node *last = reader->operands[leading + k - own];
-        if (row->operands[0] == fn->params.at[k].node)
-            return last->op == OP_sub && is_trips_of(loop, last->operands[0]) && last->operands[1]->op == OP_constant
-                && last->operands[1]->data[0] == 1;
-    }
-    return false;
-}
-
-/* The body of `reader` uses this param for nothing but rows of trips that were taken. */
-static bool is_read_by_rows(const Node *loop, const Node *reader, const Node *param, const NodeList *nodes)
-{
-    const Fn *fn = reader->body[0];
-    for (int k = 0; k < fn->results.count; k++)
-        if (fn->results.at[k].node == param)
-            return false;
-    for (int k = 0; k < nodes->count; k++) {
-        const Node *n = nodes->at[k];
-        for (int i = 0; i < n->operand_count; i++)
-            if (n->operands[i] == param && (n->op != OP_index || i > 0 || !is_row_taken(loop, reader, n->operands[1])))
-                return false;
-    }
-    return true;
-}
-
-/* A loop that takes as many trips, and reads of this stack of `loop` only their rows. */
-static bool reads_rows_taken(Context *ctx, const Node *loop, const Node *reader, const Node *stack)
-{
-    if (reader->op != OP_loop || !is_trips_of(loop, reader->operands[0]) || reader->attr[0] != loop->attr[0])
-        return false;
-    int own = region_own_count(reader), leading = region_leading_count(reader);
-    bool good = true;
-    NodeList nodes = { 0 };
-    ArenaMark mark = arena_mark(ctx->scratch);
-    fn_nodes(ctx, reader->body[0], ctx->scratch, &nodes);
-    for (int k = 0; k < reader->operand_count && good; k++)
-        if (reader->operands[k] == stack)
-            good = k >= leading
-                && is_read_by_rows(loop, reader, reader->body[0]->params.at[own + k - leading].node, &nodes);
-    arena_release(ctx->scratch, mark);
-    return good;
-}
-
-/* Nobody sees the rows of a stack that stand for trips not taken: what a derivative keeps of each trip for the way back. */
-static bool shows_rows_taken(const LoopLowering *l, const Node *stack)
-{
-    const Lowering *outer = l->outer;
-    if (info_of(outer, stack)->result)
-        return false;
-    for (int k = 0; k < outer->info_count; k++) {
-        const Node *n = outer->infos[k].node;
-        for (int i = 0; i < n->operand_count; i++)
-            if (n->operands[i] == stack && !reads_rows_taken(outer->ctx, l->node, n, stack))
-                return false;
-    }
-    return true;
-}
-
 static Buffer *carry_buffer(LoopLowering *l, int k)
 {
     Lowering *outer = l->outer;
@@ -511,7 +436,7 @@ static void prepare_value(LoopLowering *l, int k)
         l->buffers[k] = result_buffer(outer, result, result->type, result);
         if (!result->origin.name)
             l->buffers[k]->hint = name_of_rows(l, k);
-        if (!takes_all_trips(l) && !shows_rows_taken(l, result))
+        if (!takes_all_trips(l) && !shown_are_rows_taken(outer, l->node, result))
             lower_zero(outer, result, l->buffers[k]);
         touch(outer, l->region, l->buffers[k], true);
     } else if (fits_scalars(&l->body, 1 + k, l->first + k)) {
