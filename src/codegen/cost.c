@@ -14,7 +14,7 @@ enum {
 
 typedef struct { Lowering *lower; Costs *costs; int scalars; bool *constant_used; } Count;
 
-static bool is_cheap_call(Str callee)
+bool cost_is_cheap_call(Str callee)
 {
     return strcmp(callee, "fabs") == 0 || strcmp(callee, "isnan") == 0 || strcmp(callee, "isfinite") == 0
         || strncmp(callee, "adc_floor", 9) == 0;
@@ -49,7 +49,7 @@ static void count_formula(Walk *w, const Formula *f)
         c->compares += x->elem == ELEM_REAL ? w->times : 0;
         break;
     case FORMULA_CALL:
-        c->calls += is_cheap_call(f->callee) ? 0 : w->times;
+        c->calls += cost_is_cheap_call(f->callee) ? 0 : w->times;
         c->held += f->arg_count;
         break;
     case FORMULA_LOAD:

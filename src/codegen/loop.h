@@ -282,6 +282,7 @@ struct Lowering {
     Map *captured;                                          /* formula -> Scalar that inner lowerings know it by */
     Map *hints;                                             /* formula -> Str */
     bool *constant_used; int constant_count;                /* cost.c */
+    double work;                                            /* strip.c: what a call of the body does, roughly */
     int64_t stack_used;                                     /* bytes of local arrays, of the function and all in it */
 };
 
@@ -474,6 +475,7 @@ void plan_settle(Lowering *, int64_t base);                 /* offsets of a body
 
 /* cost.c: of a function and all bodies in it */
 void count_costs(Lowering *);
+bool cost_is_cheap_call(Str callee);                        /* not of libm, or a few instructions */
 
 /* names.c */
 void name_file(Program *);                                  /* before any function: what must not be used */

@@ -2,10 +2,15 @@
  *
  * Two perfectly nested loops that run over memory in order become one.  A sum over a long loop is kept in several
  * partial sums, combined in a fixed order: plain C can then overlap or vectorise it, and every compiler gives the same
- * bits. */
+ * bits.  Where that saves no time, beside calls and in what is a small part of all work, a sum stays one loop: the text is
+ * short, and as long for many trips as for few. */
 #include "loop.h"
 
-enum { LANES = 8, LANES_FROM = 4, LONG = 32 };
+enum {
+    LANES = 8, LANES_FROM = 4, LONG = 32,
+    CALL = 10,                                              /* operations that one of libm is worth */
+    SHARE = 16                                              /* a nest that does less of the work than this part stays as it is */
+};
 
 /* ---- formulas of a block --------------------------------------------------------------------------------------- */
 typedef struct {
@@ -108,6 +113,57 @@ static void collapse(Lowering *lower, Stmt *s)
     arena_release(lower->ctx->scratch, mark);
 }
 
+/* ---- how much is done ------------------------------------------------------------------------------------------ */
+typedef Vec(const Formula *) Formulas;
+
+static void meet(Lowering *lower, Formulas *pending, const Formula *f)
+{
+    if (!f || lower->mark[f->id] == lower->epoch)
+        return;
+    lower->mark[f->id] = lower->epoch;
+    vec_push(lower->ctx->scratch, pending, f);
+}
+
+static bool is_costly_call(const Formula *f) { return f->kind == FORMULA_CALL && !cost_is_cheap_call(f->callee); }
+
+/* Of what was not met yet. */
+static double formula_work(Lowering *lower, const Formula *root, bool calls_alone)
+{
+    Formulas pending = { 0 };
+    double work = 0;
+    meet(lower, &pending, root);
+    while (pending.count) {
+        const Formula *f = pending.at[--pending.count];
+        work += is_costly_call(f) ? CALL : f->elem == ELEM_INT || !f->arg_count || calls_alone ? 0 : 1;
+        for (int k = 0; k < f->arg_count; k++)
+            meet(lower, &pending, f->arg[k]);
+    }
+    return work;
+}
+
+static double block_work(Lowering *lower, const Block *block)
+{
+    double work = 0;
+    for (int k = 0; k < block->list.count; k++) {
+        const Stmt *s = block->list.at[k];
+        double times = s->kind == STMT_LOOP ? (double)loop_trips(s->loop) : 1;
+        work += formula_work(lower, s->value, false) + (s->combine != COMBINE_SET);
+        work += times * block_work(lower, &s->body);
+        for (int b = 0; s->region && b < 2 && s->region->body[b]; b++)
+            work += (double)s->region->most * s->region->body[b]->work;
+    }
+    return work;
+}
+
+/* Calls take longer than a chain of additions, which runs beside them. */
+static bool block_calls(Lowering *lower, const Block *block)
+{
+    for (int k = 0; k < block->list.count; k++)
+        if (formula_work(lower, block->list.at[k]->value, true))
+            return true;
+    return false;
+}
+
 /* ---- partial sums ---------------------------------------------------------------------------------------------- */
 /* The loop without inner loops that assigns the scalar, and the assignment. */
 static Stmt *find_assignment(Stmt *loop, const Scalar *scalar, Stmt **assign)
@@ -134,10 +190,16 @@ static bool has_loop(const Stmt *s)
 }
 
 /* Long loops are cut into lanes; short ones inside of others have a sum per trip. */
-static int64_t lanes_for(const Stmt *holder, const Stmt *loop)
+static int64_t lanes_for(Lowering *lower, const Stmt *holder, const Stmt *loop)
 {
     int64_t trips = loop_trips(loop->loop);
     if (loop->loop->step != 1 || loop->sealed || loop->from || loop->to || has_loop(loop))
+        return 0;
+    formula_epoch(lower);
+    if (block_calls(lower, &loop->body))
+        return 0;
+    formula_epoch(lower);
+    if (SHARE * loop_trips(holder->loop) * block_work(lower, &holder->body) < lower->work)
         return 0;
     return trips >= LONG ? LANES : loop != holder && trips >= LANES_FROM && loop->loop->begin == 0 ? trips : 0;
 }
@@ -172,7 +234,7 @@ static void declare_total(Lowering *lower, Block *after, const Buffer *lanes, Sc
 static bool to_lanes(Lowering *lower, Stmt *holder, Stmt **declare, Block *after)
 {
     Stmt *assign = NULL, *start = *declare, *loop = find_assignment(holder, start->scalar, &assign);
-    int64_t count = loop ? lanes_for(holder, loop) : 0;
+    int64_t count = loop ? lanes_for(lower, holder, loop) : 0;
     if (!count)
         return false;
     int depth = holder->loop->depth;
@@ -264,5 +326,7 @@ void strip_loops(Lowering *lower)
     for (int k = 0; k < body->list.count; k++)
         if (body->list.at[k]->kind == STMT_LOOP)
             collapse(lower, body->list.at[k]);
+    formula_epoch(lower);
+    lower->work = block_work(lower, body);
     strip_block(lower, body);
 }
