@@ -140,18 +140,27 @@ bool check_row(const char *export, const char *what, const Finding *finding)
     return finding->verdict != FAILED;
 }
 
+static bool has_stop(Context *ctx, const Fn *fn)
+{
+    Arena *arena = arena_new();
+    NodeList nodes = {0};
+    bool found = false;
+    fn_nodes(ctx, fn, arena, &nodes);
+    for (int k = 0; k < nodes.count && !found; k++) {
+        const Node *n = nodes.at[k];
+        found = n->op == OP_stop_gradient;
+        for (int side = 0; side < 2 && node_is_region(n) && n->body[side] && !found; side++)
+            found = has_stop(ctx, n->body[side]);
+    }
+    arena_free(arena);
+    return found;
+}
+
 /* With stop_gradient a derivative is not the one that differences see, and is not meant to be. */
 static bool detaches(Check *check, const Transform *transform)
 {
     while (transform->inner) transform = transform->inner;
-    const Fn *fn = module_function(check->ctx, check->module, transform->function, transform->function_span);
-    Arena *arena = arena_new();
-    NodeList nodes = {0};
-    bool found = false;
-    fn_nodes(check->ctx, fn, arena, &nodes);
-    for (int k = 0; k < nodes.count; k++) found |= nodes.at[k]->op == OP_stop_gradient;
-    arena_free(arena);
-    return found;
+    return has_stop(check->ctx, module_function(check->ctx, check->module, transform->function, transform->function_span));
 }
 
 static bool check_derivative(Check *check, const ExportSpec *spec, const Transform *transform)

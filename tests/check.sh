@@ -8,7 +8,8 @@ adc=$1
 cd "$(dirname "$0")/../examples" || exit 1
 passed=0 failed=0
 for model in *.ad firmware/*.ad gradbench/*.ad ../tests/programs/equations.ad ../tests/programs/jumps-to-and-fro.ad \
-    ../tests/programs/rules-in-loops.ad ../tests/programs/check-outside-domains.ad; do
+    ../tests/programs/rules-in-loops.ad ../tests/programs/check-outside-domains.ad \
+    ../tests/programs/stopped-in-loops.ad; do
     table=$("$adc" --check $(sed -n 's/^# check: //p' "$model") "$model" 2>&1)
     status=$?
     rows=$(printf '%s\n' "$table" | grep -c ' ok$')
