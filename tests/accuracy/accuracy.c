@@ -5,8 +5,8 @@
  * Compiled once for double and once for float, with OPS naming the generated file.  Half of the samples are drawn evenly over
  * the bit patterns of the domain, which visits every binade, half evenly over its part near 0.  Where a function crosses zero at
  * no special point, its error is measured in units of the larger of it and x times its slope: what one unit in the argument
- * does to it.  Results that overflow are left out, and those next to the smallest normal number, where one of two factors may
- * be below it. */
+ * does to it.  Results that overflow must do so, with their sign; those next to the smallest normal number are left out,
+ * because there one of two factors may be below it. */
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
@@ -27,6 +27,7 @@ typedef uint64_t Bits;
 #define PICK(of_double, of_float) of_double
 #endif
 #define LEAST PICK(DBL_MIN, FLT_MIN)
+#define TINY PICK(0x1p-1074, 0x1p-149)
 #define MOST PICK(DBL_MAX, FLT_MAX)
 #define DIGITS PICK(DBL_MANT_DIG, FLT_MANT_DIG)
 
@@ -63,10 +64,10 @@ static Real sample(uint64_t *state, double low, double high)
     if (random_bits(state) % 2)
         return (Real)between(state, low > -near ? low : -near, high < near ? high : near);
     if (low >= 0)
-        return by_pattern(state, low > LEAST ? low : LEAST, high);
+        return by_pattern(state, low > TINY ? low : TINY, high);
     if (high <= 0 || random_bits(state) % 2)
-        return -by_pattern(state, high < -LEAST ? -high : LEAST, -low);
-    return by_pattern(state, LEAST, high);
+        return -by_pattern(state, high < -TINY ? -high : TINY, -low);
+    return by_pattern(state, TINY, high);
 }
 
 /* ---- errors ------------------------------------------------------------------------------------------------------- */
@@ -78,8 +79,13 @@ static void note_error(double *worst, Real got, mpfr_t want, mpfr_t also)
     if (!is_made)
         mpfr_init(difference);
     is_made = true;
-    if (mpfr_cmp_d(want, -MOST) < 0 || mpfr_cmp_d(want, MOST) > 0 || mpfr_nan_p(want))
+    if (!mpfr_number_p(want))
         return;
+    if (mpfr_cmp_d(want, -MOST) < 0 || mpfr_cmp_d(want, MOST) > 0) {
+        if (!((mpfr_sgn(want) < 0 ? -got : got) >= (Real)(0.999 * MOST)))
+            *worst = HUGE_VAL;
+        return;
+    }
     if (mpfr_cmp_d(want, -1024 * LEAST) > 0 && mpfr_cmp_d(want, 1024 * LEAST) < 0)
         return;
     mpfr_exp_t exponent = mpfr_get_exp(want);
