@@ -52,6 +52,13 @@ static Fn *merge(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
     return fn_tidy_regions(ctx, fn);
 }
 
+static Fn *gram(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
+{
+    (void)module, (void)spec;
+    Fn *now = ctx->options.keep_adjoints ? fn : fn_gram(ctx, fn);
+    return now == fn ? fn : fn_tidy_regions(ctx, now);
+}
+
 static Fn *scatter(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 {
     (void)module, (void)spec;
@@ -79,6 +86,7 @@ const Pass pass_table[] = {
     {"factor", 0, factor, "equations, inverses and determinants become factors, which all that is asked of one matrix shares"},
     {"simplify", 1, simplify, "every node is constructed again: local simplification and sharing across former names"},
     {"merge", 0, merge, "carries and stacks that nobody reads go; from -O1 on, loops over one index become one"},
+    {"gram", 1, gram, "what is summed over the rows of a Jacobian, as in J' @ J, is summed row by row, without it"},
     {"split", 0, split, "the two functions of a split, and what is on the tape between them"},
     {"scatter", 1, scatter, "what is added to an array at a few places is added in place"},
     {"lanes", 1, lanes, "long loops with independent trips run in blocks of trips, where that pays"},

@@ -7,7 +7,7 @@
 
 enum {
     SWEEPS_MAX = 16,                                        /* directions that may have a sweep each */
-    NODES_MAX = 4096,                                       /* that one sweep may make, if there is to be more than one */
+    NODES_MAX = 4096,                                       /* that one sweep may make, if others follow */
     ELEMENTS_OWN = 64,                                      /* of a Jacobian, which may each be a formula */
     STEPS_MAX = 2048                                        /* that looking for formulas may take */
 };
@@ -51,31 +51,43 @@ static void rows_at_once(Context *ctx, Node *y, int x_count, Node *const *xs, No
 }
 
 /* ---- one sweep for each direction ------------------------------------------------------------------------------ */
-typedef struct { int64_t work, text; bool regions; } Effort;
+typedef struct { int64_t work, text; bool carries; } Effort;
+
+static void add_effort(Context *ctx, Node *const *roots, int count, int first_new, int64_t times, Map *seen, Effort *e)
+{
+    NodeList nodes = { 0 };
+    nodes_reaching(ctx, roots, count, ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++) {
+        const Node *n = nodes.at[k];
+        int64_t elements = n->type->count;
+        if (n->id < first_new || map_get(seen, n))
+            continue;
+        map_put(seen, n, seen);
+        if (is_region(n)) {                                 /* bodies of maps are looked into, which are not deep */
+            const Fn *body = n->op == OP_loop && n->attr[1] == 0 && times == 1 ? n->body[0] : NULL;
+            e->carries |= !body;
+            for (int i = 0; body && i < body->results.count; i++)
+                add_effort(ctx, &body->results.at[i].node, 1, first_new, n->attr[0], seen, e);
+            continue;
+        }
+        if (op_info[n->op].class == CLASS_LEAF || (n->op >= OP_expand && n->op <= OP_stack))
+            continue;
+        for (int i = 0; op_info[n->op].class != CLASS_ELEMENTWISE && i < n->operand_count; i++)
+            elements += n->operands[i]->type->count;
+        e->work += elements * times;
+        e->text++;
+    }
+}
 
 /* Of the nodes from first_new on that give the results. */
 static Effort effort(Context *ctx, int count, Node *const *results, int first_new)
 {
     Effort e = { 0 };
-    NodeList nodes = { 0 };
     ArenaMark mark = arena_mark(ctx->scratch);
-    Node **some = NEW_ARRAY(ctx->scratch, Node *, count + 1);
-    int some_count = 0;
+    Map *seen = map_new(ctx->scratch);
     for (int k = 0; k < count; k++)
         if (results[k])
-            some[some_count++] = results[k];
-    nodes_reaching(ctx, some, some_count, ctx->scratch, &nodes);
-    for (int k = 0; k < nodes.count; k++) {
-        const Node *n = nodes.at[k];
-        int64_t elements = n->type->count;
-        if (n->id < first_new || op_info[n->op].class == CLASS_LEAF || (n->op >= OP_expand && n->op <= OP_stack))
-            continue;
-        for (int i = 0; op_info[n->op].class != CLASS_ELEMENTWISE && i < n->operand_count; i++)
-            elements += n->operands[i]->type->count;
-        e.work += elements;
-        e.text++;
-        e.regions |= is_region(n);
-    }
+            add_effort(ctx, &results[k], 1, first_new, 1, seen, &e);
     arena_release(ctx->scratch, mark);
     return e;
 }
@@ -126,13 +138,14 @@ static Node *by_elements(Context *ctx, Node *x)
 typedef void Sweep(Context *, Node *seed, Node *one, int count, Node *const *all, Node **results);
 
 /* Replaces the results, whose shapes are that of `one` and then those of `all`, if it is better so. */
-static void by_direction(Context *ctx, Sweep *sweep, Node *one, int count, Node *const *all, Node **results, int first_new)
+static void by_direction(Context *ctx, Sweep *sweep, Node *one, int count, Node *const *all, Node **results,
+                         int first_new)
 {
     int64_t n = one->type->count, stores = 0;
     if (n < 2 || n > SWEEPS_MAX || graph_node_count(ctx) - first_new > NODES_MAX || ctx->error_count)
         return;
     Effort at_once = effort(ctx, count, results, first_new);
-    if (at_once.regions)
+    if (at_once.carries)
         return;
     ArenaMark mark = arena_mark(ctx->scratch);
     Node **single = NEW_ARRAY(ctx->scratch, Node *, (int)n * count), **stacked = NEW_ARRAY(ctx->scratch, Node *, count);
@@ -145,9 +158,10 @@ static void by_direction(Context *ctx, Sweep *sweep, Node *one, int count, Node 
         for (int i = 0; i < n; i++)
             parts[i] = single[i * count + k] ? single[i * count + k] : node_fill(ctx, all[k]->type, 0);
         stacked[k] = node_reshape(ctx, node_stack(ctx, (int)n, parts), results[k]->type);
-        if (results[k]->type->count <= ELEMENTS_OWN)
+        bool own = results[k]->type->count <= ELEMENTS_OWN;
+        if (own)
             stacked[k] = by_elements(ctx, stacked[k]);
-        stores += all[k]->type->count;
+        stores += own ? all[k]->type->count : 1;
     }
     Effort each = effort(ctx, count, stacked, first_new);
     if (each.work < at_once.work && each.text + n * stores <= at_once.text + stores + 2 * n)

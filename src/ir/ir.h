@@ -354,6 +354,7 @@ bool fn_is_pointwise(Context *, const Fn *);
 Fn *fn_strip_binds(Context *, const Fn *);                  /* after differentiation: `bind` nodes vanish, sharing is renewed */
 
 Fn *fn_factor(Context *, const Fn *);                       /* solve, inverse, det, logdet by factors that all of one matrix share (factor.c) */
+Fn *fn_gram(Context *, const Fn *);                         /* J' @ J and J' @ r of a J that nobody else reads: without J (gram.c) */
 Fn *fn_scatter_sums(Context *, const Fn *);                 /* sums with scatters into zeros become scatters (scatter.c) */
 /* Loops of at least `least` independent trips run `lanes` of them at once, noted in `in_lanes` (lanes.c); 0: as many as suit. */
 Fn *fn_lanes(Context *, const Fn *, int64_t lanes, int64_t least);
