@@ -23,7 +23,8 @@ typedef struct {
     bool inside;                                            /* of a region */
     Map *users, *sums;                                      /* root of a sum -> its terms */
     Map *starts;                                            /* value of a region -> the terms that it starts from */
-    Map *after;                                             /* region -> those of them that are younger, all values together */
+    Map *after;                                             /* region -> all of them, of all its values */
+    bool reversed;                                          /* some are younger than their region */
     int oldest;                                             /* of these regions, by id */
     Map *now;                                               /* old node -> new node */
 } Level;
@@ -278,10 +279,11 @@ static void take_start(Level *l, const Node *region, bool younger, Terms *from, 
         Term t = from->at[k];
         bool older = t.node->id < region->id;
         bool whole = younger && !is_movable(l, t.node) && !may_start(l, t);
-        if (older || (whole && !needs_region(l, t.node, region))) {
+        /* what is older needs the region where a younger term goes into something before it */
+        if ((older && !l->reversed) || ((older || whole) && !needs_region(l, t.node, region))) {
             vec_push(l->all->own, start, t);
-            if (!older)
-                put_after(l, region, t);
+            put_after(l, region, t);
+            l->reversed |= !older;
         } else {
             from->at[kept++] = t;
         }
