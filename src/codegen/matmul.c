@@ -5,16 +5,15 @@
  * that each element of B that is loaded serves many sums, and each element of C is loaded and stored once for several
  * terms.  The elements of A are scalars, whatever their order in memory; an operand B with a stride is copied first.
  *
- * Two sets of sizes, both measured with gcc and clang at -O2 and -O3 -march=native against plain i-k-j loops and other
- * blockings: whole rows, summed in C itself; and for float, whose vectors hold twice as much, tiles summed in a local
- * array, which compilers keep in registers. */
+ * Both sizes were measured with gcc and clang at -O2 and -O3 -march=native against plain i-k-j loops, other sizes, and tiles of
+ * C in local arrays.  In a large product of floats all scalars of a block are to fit into 16 registers with what they meet. */
 #include "loop.h"
 
-typedef struct { int rows, depth, width; } Blocking;        /* width 0: whole rows */
+typedef struct { int rows, depth; } Blocking;
 
-static const Blocking whole_rows = { 4, 4, 0 }, tiles = { 8, 2, 16 };
+static const Blocking blocks = { 4, 4 }, float_blocks = { 4, 3 };
 
-enum { WORTH = 512, WORTH_TILES = 1 << 15, WIDTH_MIN = 4 };
+enum { WORTH = 512, WORTH_FLOAT = 1 << 15, WIDTH_MIN = 4 };
 
 typedef enum { KIND_BATCH, KIND_M, KIND_N, KIND_K, KIND_NONE } Kind;
 
@@ -130,7 +129,7 @@ bool matmul_fits(const Lowering *lower, const Node *n, const Node *into)
     Shape s;
     if (!find_shape(lower, n, into, &s) || s.size[s.row] < WIDTH_MIN || n->type->count * einsum_contracted(n) < WORTH)
         return false;
-    return !needs_copy(&s) || (s.block >= 0 && s.size[s.block] >= whole_rows.rows);
+    return !needs_copy(&s) || (s.block >= 0 && s.size[s.block] >= blocks.rows);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */
@@ -142,9 +141,6 @@ typedef struct {
     const Formula *at[3 * RANK_MAX];                        /* index per label */
     int depth;                                              /* of loops */
     Blocking blocking;
-    Buffer *tile;                                           /* where sums are; NULL: in C */
-    const Formula *column;                                  /* of C, where the part of the row begins */
-    int64_t width;                                          /* of that part */
 } Kernel;
 
 static const Formula *read_operand(Kernel *k, int operand)
@@ -253,15 +249,6 @@ static void hint(Kernel *k, const Formula *f, int row, int column)
                                          : str_format(ctx, "%.20s_%d%d", name, row, column));
 }
 
-/* Where the sum of a row of the block is: in C, or in the tile. */
-static Stmt *store_sum(Kernel *k, int row, Combine combine, const Formula *value)
-{
-    if (!k->tile)
-        return lower_store(k->lower, k->out, out_index(k), combine, value);
-    const Formula *place = index_add(k->lower, k->at[k->shape->row], index_scale(k->lower, k->column, -1));
-    return lower_store(k->lower, k->tile, index_shift(k->lower, place, row * k->blocking.width), combine, value);
-}
-
 /* One statement for every row of the block. */
 typedef Stmt *For_row(Kernel *, int row, int depth);
 
@@ -291,33 +278,26 @@ static Stmt *add_products(Kernel *k, int row, int depth)
         sum = sum ? formula_binary(lower, FORMULA_ADD, sum, product) : product;
     }
     k->at[s->depth] = d;
-    return store_sum(k, row, COMBINE_ADD, sum);
+    return lower_store(lower, k->out, out_index(k), COMBINE_ADD, sum);
 }
 
 static Stmt *clear(Kernel *k, int row, int depth)
 {
-    (void)depth;
-    return store_sum(k, row, COMBINE_SET, formula_real(k->lower, 0));
-}
-
-static Stmt *keep(Kernel *k, int row, int depth)
-{
-    (void)depth;
-    const Formula *place = index_add(k->lower, k->at[k->shape->row], index_scale(k->lower, k->column, -1));
-    const Formula *sum = formula_load(k->lower, k->tile, index_shift(k->lower, place, row * k->blocking.width));
-    return lower_store(k->lower, k->out, out_index(k), k->keep_old ? COMBINE_ADD : COMBINE_SET, sum);
+    (void)row, (void)depth;
+    return lower_store(k->lower, k->out, out_index(k), COMBINE_SET, formula_real(k->lower, 0));
 }
 
 /* A loop along the row from one column to another. */
-static void along(Kernel *k, Block *block, const Formula *from, int64_t count, int rows, int depth, For_row *one)
+static void along(Kernel *k, Block *block, int64_t from, int64_t count, int rows, int depth, For_row *one)
 {
+    const Formula *begin = formula_int(k->lower, from);
     if (count == 1) {
-        k->at[k->shape->row] = from;
+        k->at[k->shape->row] = begin;
         for_rows(k, block, rows, depth, one);
         return;
     }
     Stmt *loop = lower_loop(k->lower, loop_counted(k->lower, k->depth++, 0, count, 1));
-    k->at[k->shape->row] = index_add(k->lower, from, formula_counter(k->lower, loop->loop));
+    k->at[k->shape->row] = index_add(k->lower, begin, formula_counter(k->lower, loop->loop));
     for_rows(k, &loop->body, rows, depth, one);
     block_push(k->lower, block, loop);
     k->depth--;
@@ -326,11 +306,11 @@ static void along(Kernel *k, Block *block, const Formula *from, int64_t count, i
 /* A row in two loops where its length is odd for vectors: compilers want whole ones. */
 static void along_row(Kernel *k, Block *block, int rows, int depth, For_row *one)
 {
-    int64_t size = k->width, lanes = k->lower->ctx->options.is_float ? 4 : 2;
+    int64_t size = k->shape->size[k->shape->row], lanes = k->lower->ctx->options.is_float ? 4 : 2;
     int64_t whole = size < lanes ? size : size / lanes * lanes;
-    along(k, block, k->column, whole, rows, depth, one);
+    along(k, block, 0, whole, rows, depth, one);
     if (whole < size)
-        along(k, block, index_shift(k->lower, k->column, whole), size - whole, rows, depth, one);
+        along(k, block, whole, size - whole, rows, depth, one);
 }
 
 static void update_rows(Kernel *k, Block *block, int rows, int depth)
@@ -344,39 +324,12 @@ static void contract(Kernel *k, Block *block, int rows, int depth)
     over(k, block, k->shape->depth, k->blocking.depth, 0, k->shape->size[k->shape->depth], rows, 1, false, update_rows);
 }
 
-static void sum_in_c(Kernel *k, Block *block, int rows, int depth)
+static void block_of_rows(Kernel *k, Block *block, int rows, int depth)
 {
     (void)depth;
-    k->column = formula_int(k->lower, 0);
-    k->width = k->shape->size[k->shape->row];
     if (!k->keep_old)
         along_row(k, block, rows, 1, clear);
     over_kind(k, block, KIND_K, k->shape->depth, 0, contract, rows);
-}
-
-static void sum_in_tile(Kernel *k, Block *block, int rows, int width)
-{
-    k->column = k->at[k->shape->row];
-    k->width = width;
-    k->tile = lower_temp(k->lower, ELEM_REAL, (int64_t)rows * k->blocking.width, k->shape->node);
-    k->tile->place = PLACE_STACK;
-    k->tile->is_partial = true;
-    k->tile->loops = ((uint64_t)1 << k->depth) - 1;
-    Stmt *declare = NEW(k->lower->arena, Stmt);
-    *declare = (Stmt){ .kind = STMT_ARRAY, .buffer = k->tile, .value = formula_real(k->lower, 0) };
-    block_push(k->lower, block, declare);
-    over_kind(k, block, KIND_K, k->shape->depth, 0, contract, rows);
-    along_row(k, block, rows, 1, keep);
-    k->tile = NULL;
-}
-
-static void block_of_rows(Kernel *k, Block *block, int rows, int depth)
-{
-    const Shape *s = k->shape;
-    if (k->blocking.width)
-        over(k, block, s->row, k->blocking.width, 0, s->size[s->row], rows, depth, false, sum_in_tile);
-    else
-        sum_in_c(k, block, rows, depth);
 }
 
 static void all_rows(Kernel *k, Block *block, int rows, int depth)
@@ -430,9 +383,8 @@ static void copy_b(Kernel *k)
 
 static Blocking choose_blocking(const Lowering *lower, const Shape *s)
 {
-    bool large = s->node->type->count * einsum_contracted(s->node) >= WORTH_TILES && s->block >= 0
-        && s->size[s->block] >= tiles.rows && s->size[s->row] >= tiles.width && s->size[s->depth] >= tiles.width;
-    return large && lower->ctx->options.is_float ? tiles : whole_rows;
+    bool large = s->node->type->count * einsum_contracted(s->node) >= WORTH_FLOAT;
+    return large && lower->ctx->options.is_float ? float_blocks : blocks;
 }
 
 void matmul_lower(Lowering *lower, const Node *n, const Node *into, Buffer *out, bool keep_old)
