@@ -8,9 +8,8 @@
 
 enum {
     LEAST_TRIPS = 256,
+    FEW = 8,                                                /* lanes: one or a few vectors */
     LEAST_WORK = 1000000,                                   /* operations of a call; below, vectors save no time that counts */
-    LEAST_PER_TRIP = 1000,                                  /* what is read and written per trip is moved from and to lanes */
-    LEAST_PER_ELEMENT = 32,                                 /* of arrays that get some elements in each trip */
     WORK_PER_BYTE = 64                                      /* of workspace that is added */
 };
 
@@ -42,15 +41,28 @@ static int64_t argument_bytes(const Context *ctx, const Fn *fn)
 static bool pays(Context *ctx, const Module *module, Fn *plain, Fn *in_lanes)
 {
     Costs before = costs_of(ctx, module, plain);
-    int64_t work = operations(&before);
-    if (work < LEAST_WORK) return false;
-    for (int k = 0; k < in_lanes->in_lanes.count; k++) {
-        const LanesNote *n = &in_lanes->in_lanes.at[k];
-        if (work / n->trips < LEAST_PER_TRIP || work / n->trips < LEAST_PER_ELEMENT * n->row) return false;
-    }
+    if (operations(&before) < LEAST_WORK) return false;
     Costs after = costs_of(ctx, module, in_lanes);
     int64_t growth = after.work_bytes + after.stack_bytes - before.work_bytes - before.stack_bytes;
     return growth <= argument_bytes(ctx, plain) || growth <= operations(&after) / WORK_PER_BYTE;
+}
+
+/* The function with long loops in lanes; itself where there is none. */
+static Fn *with_lanes(Context *ctx, Fn *fn, int64_t lanes, int64_t least, bool large)
+{
+    Fn *made = fn_lanes(ctx, fn, lanes, least, large);
+    return made->in_lanes.count ? fn_tidy_regions(ctx, made) : fn;
+}
+
+/* As many lanes as suit; few where these take too much memory. */
+static Fn *as_it_pays(Context *ctx, const Module *module, Fn *fn)
+{
+    static const int64_t counts[] = {0, FEW};
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+        Fn *made = with_lanes(ctx, fn, counts[k], LEAST_TRIPS, true);
+        if (made == fn || pays(ctx, module, fn, made)) return made;
+    }
+    return fn;
 }
 
 Fn *lanes_choose(Context *ctx, Module *module, Fn *fn)
@@ -58,11 +70,8 @@ Fn *lanes_choose(Context *ctx, Module *module, Fn *fn)
     const Options *o = &ctx->options;
     bool chosen = o->lanes > 0;
     if (o->lanes == 1 || (!chosen && (o->level < 2 || o->ram_budget || !module))) return fn;
-    Fn *made = fn_lanes(ctx, fn, o->lanes, chosen ? o->lanes : LEAST_TRIPS);
-    if (!made->in_lanes.count) return fn;
-    made = fn_tidy_regions(ctx, made);
-    if (!chosen && !pays(ctx, module, fn, made)) return fn;
-    if (!o->keep_adjoints) return made;
+    Fn *made = chosen ? with_lanes(ctx, fn, o->lanes, o->lanes, false) : as_it_pays(ctx, module, fn);
+    if (made == fn || !o->keep_adjoints) return made;
     Fn *noted = arena_copy(ctx->arena, fn, sizeof *fn);     /* a report on adjoints shows those that the sweep made */
     noted->in_lanes = made->in_lanes;
     return noted;

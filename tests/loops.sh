@@ -85,8 +85,8 @@ done
 lanes() {
     model=$1 export=$2 wanted=$3
     shift 3
-    sed '/^export /d' "$examples/adbench/$model.ad" >"$scratch/$model.ad"
-    found=$("$adc" --stats "$@" --export "$export" "$scratch/$model.ad" | grep -c 'trips at a time')
+    sed '/^export /d' "$examples/$model.ad" >"$scratch/lanes.ad"
+    found=$("$adc" --stats "$@" --export "$export" "$scratch/lanes.ad" | grep -c 'trips at a time')
     if [ "$found" = "$wanted" ]; then passed=$((passed + 1))
     else
         failed=$((failed + 1))
@@ -95,15 +95,16 @@ lanes() {
 }
 
 # Lanes come by themselves where there is much to do, and stay away from what is small, from budgets and from low levels.
-lanes gmm 'g = grad(gmm)' 1 -D d=10 -D K=25 -D n=1000
-lanes gmm 'g = grad(gmm)' 1 -D d=10 -D K=200 -D n=1000 --real=float
-lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=200
-lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 -O1
-lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --lanes=1
-lanes gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --ram-budget=1M
-lanes gmm 'g = grad(gmm)' 0 -D d=2 -D K=2 -D n=1000
-lanes gmm 'g = grad(gmm)' 1 -D d=2 -D K=2 -D n=1000 --lanes=16
-lanes ba ba_jacobian 0 -D p=32000
+lanes adbench/gmm 'g = grad(gmm)' 1 -D d=10 -D K=25 -D n=1000
+lanes adbench/gmm 'g = grad(gmm)' 1 -D d=10 -D K=200 -D n=1000 --real=float
+lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=200
+lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 -O1
+lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --lanes=1
+lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --ram-budget=1M
+lanes adbench/gmm 'g = grad(gmm)' 0 -D d=2 -D K=2 -D n=1000
+lanes adbench/gmm 'g = grad(gmm)' 1 -D d=2 -D K=2 -D n=1000 --lanes=16
+lanes adbench/ba ba_jacobian 0 -D p=32000
+lanes gradbench/llsq 'g = grad(primal)' 1 -D M=500 -D N=1000
 
 # work OPTION...: the bytes of workspace that the gradients of all functions of rows.ad need
 work() {

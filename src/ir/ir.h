@@ -311,8 +311,8 @@ typedef struct AdjointRecord { const Node *primal; Node *adjoint; Vec(AdjointTer
 typedef enum { KEEP_DROPPED, KEEP_AGAIN, KEEP_SAVED } Keep;
 typedef struct { const Node *node; Keep how; Span loop; } KeepNote;
 
-/* A loop whose trips run so many at a time (lanes.c); row: elements that each trip leaves in arrays of all trips. */
-typedef struct { Span loop; int64_t trips, lanes, row; } LanesNote;
+/* A loop whose trips run so many at a time (lanes.c). */
+typedef struct { Span loop; int64_t trips, lanes; } LanesNote;
 
 typedef struct Fn {
     Str name;
@@ -356,8 +356,9 @@ Fn *fn_strip_binds(Context *, const Fn *);                  /* after differentia
 Fn *fn_factor(Context *, const Fn *);                       /* solve, inverse, det, logdet by factors that all of one matrix share (factor.c) */
 Fn *fn_gram(Context *, const Fn *);                         /* J' @ J and J' @ r of a J that nobody else reads: without J (gram.c) */
 Fn *fn_scatter_sums(Context *, const Fn *);                 /* sums with scatters into zeros become scatters (scatter.c) */
-/* Loops of at least `least` independent trips run `lanes` of them at once, noted in `in_lanes` (lanes.c); 0: as many as suit. */
-Fn *fn_lanes(Context *, const Fn *, int64_t lanes, int64_t least);
+/* Loops of at least `least` independent trips run `lanes` of them at once, noted in `in_lanes` (lanes.c); 0: as many as suit.
+ * large: only loops that do much in a trip and leave nothing but sums. */
+Fn *fn_lanes(Context *, const Fn *, int64_t lanes, int64_t least, bool large);
 Fn *fn_tidy_regions(Context *, const Fn *);                 /* loops over one index become one; unused carries and stacks go (merge.c) */
 
 /* ---- evaluator (eval.c): the reference meaning, naive -------------------------------------------------------------- */

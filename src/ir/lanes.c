@@ -496,7 +496,7 @@ typedef struct {
     int64_t whole;                                          /* blocks */
 } Cutting;
 
-typedef struct { int64_t lanes, least; Fn *fn; } Wanted;    /* fn: where the cut loops are noted */
+typedef struct { int64_t lanes, least; bool large; Fn *fn; } Wanted;    /* fn: where the cut loops are noted */
 
 /* Around 32 lanes measured best; of these a number that leaves no trips over. */
 static int64_t fitting_lanes(int64_t trips)
@@ -585,12 +585,29 @@ static bool cut_loop(const Cutting *c, Node **values)
 }
 
 /* The outermost loops that fit; bodies of others are looked into. */
-static int64_t row_elements(const Node *loop)
+/* Elements that are computed in a trip. */
+static int64_t trip_work(Context *ctx, const Fn *body)
 {
-    int64_t elements = 0;
-    for (int k = (int)loop->attr[1]; k < loop->body[0]->results.count; k++)
-        elements += loop->body[0]->results.at[k].node->type->count;
-    return elements;
+    NodeList nodes = { 0 };
+    int64_t work = 0;
+    ArenaMark mark = arena_mark(ctx->scratch);
+    fn_nodes(ctx, body, ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++) {
+        const Node *n = nodes.at[k];
+        for (int b = 0; b < 2 && n->body[b]; b++)
+            work += trip_work(ctx, n->body[b]) * (n->op == OP_branch ? 1 : n->attr[0]);
+        if (n->op != OP_param && n->op != OP_result && !node_is_region(n))
+            work += n->type->count;
+    }
+    arena_release(ctx->scratch, mark);
+    return work;
+}
+
+/* What is read and written in a trip is moved from and to lanes: that has to be little beside the work. */
+static bool is_large(Context *ctx, const Node *loop)
+{
+    enum { MUCH = 2000 };
+    return loop->body[0]->results.count == loop->attr[1] && trip_work(ctx, loop->body[0]) >= MUCH;
 }
 
 static void cut_region(Context *ctx, const Node *old, Node *const *operands, void *user, Node **values)
@@ -599,9 +616,10 @@ static void cut_region(Context *ctx, const Node *old, Node *const *operands, voi
     const Fn *body[2] = { NULL, NULL };
     int64_t trips = old->op == OP_loop ? old->attr[0] : 0;
     Blocks b = { ctx, w->lanes ? w->lanes : fitting_lanes(trips) };
-    Cutting c = { &b, old, operands, trips >= w->least ? trips / b.lanes : 0 };
+    bool wanted = trips >= w->least && trips && (!w->large || is_large(ctx, old));
+    Cutting c = { &b, old, operands, wanted ? trips / b.lanes : 0 };
     if (cut_loop(&c, values)) {
-        vec_push(ctx->arena, &w->fn->in_lanes, ((LanesNote){ old->origin.span, trips, b.lanes, row_elements(old) }));
+        vec_push(ctx->arena, &w->fn->in_lanes, ((LanesNote){ old->origin.span, trips, b.lanes }));
         return;
     }
     for (int side = 0; side < 2 && old->body[side]; side++)
@@ -609,10 +627,10 @@ static void cut_region(Context *ctx, const Node *old, Node *const *operands, voi
     region_again(ctx, old, body, operands, NULL, values);
 }
 
-Fn *fn_lanes(Context *ctx, const Fn *fn, int64_t lanes, int64_t least)
+Fn *fn_lanes(Context *ctx, const Fn *fn, int64_t lanes, int64_t least, bool large)
 {
     Fn noted = { 0 }, *made;
-    Wanted w = { lanes, least, &noted };
+    Wanted w = { lanes, least, large, &noted };
     made = fn_rewrite_regions(ctx, fn, NULL, cut_region, &w);
     made->in_lanes = noted.in_lanes;
     return made;
