@@ -107,6 +107,7 @@ typedef struct Options {
     bool work_static;                                       /* --work=static */
     int64_t stack_limit;                                    /* --stack-limit, bytes */
     int64_t lanes;                                          /* --lanes: trips of a loop that run at once; 0: as it pays */
+    int64_t scalars;                                        /* --scalars: operations of a function written out; 0: none is */
     int64_t ram_budget;                                     /* --ram-budget, bytes; 0: none */
     Str prefix;                                             /* --prefix, never NULL */
     bool unchecked;                                         /* --unchecked */

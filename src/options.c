@@ -16,7 +16,7 @@ enum { OPTION_COUNT_MAX = 64, FIRST_LONG = 256 };
 
 typedef enum {
     OPTION_OUTPUT = FIRST_LONG, OPTION_HEADER, OPTION_NO_HEADER, OPTION_EMIT, OPTION_DEFINE, OPTION_EXPORT, OPTION_REAL,
-    OPTION_LEVEL, OPTION_WORK, OPTION_STACK_LIMIT, OPTION_LANES, OPTION_RAM_BUDGET, OPTION_PREFIX, OPTION_UNCHECKED, OPTION_TARGET,
+    OPTION_LEVEL, OPTION_WORK, OPTION_STACK_LIMIT, OPTION_LANES, OPTION_SCALARS, OPTION_RAM_BUDGET, OPTION_PREFIX, OPTION_UNCHECKED, OPTION_TARGET,
     OPTION_CPU, OPTION_FEATURES, OPTION_DEBUG, OPTION_ENGINE, OPTION_RUN, OPTION_TEST, OPTION_WITHIN, OPTION_CHECK,
     OPTION_SEED, OPTION_EXTERN, OPTION_WARNING, OPTION_STATS, OPTION_JSON, OPTION_EXPLAIN, OPTION_DUMP,
     OPTION_LIST_PASSES, OPTION_LIST_OPS, OPTION_CHECK_OPS, OPTION_CHECK_MUTANTS, OPTION_HELP, OPTION_VERSION,
@@ -44,6 +44,8 @@ static const OptionRow option_table[] = {
     {OPTION_STACK_LIMIT, 0, "stack-limit", "BYTES", "temporaries up to this size live on the stack (default 1024)"},
     {OPTION_LANES, 0, "lanes", "N", "run N independent trips of a loop at once, for vector instructions; 1: none\n"
                                "(default: about 32 in functions of a million operations)"},
+    {OPTION_SCALARS, 0, "scalars", "N", "write a function out in scalars, loops and arrays, where that takes at most N\n"
+                                        "operations, and half of what it took (default 1000; 0: never)"},
     {OPTION_RAM_BUDGET, 0, "ram-budget", "BYTES", "keep work, tape and stack of every function within so many bytes (64K, 1M):\n"
                                                   "what a backward loop needs is then computed again"},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "put TEXT before every external symbol and macro"},
@@ -290,6 +292,7 @@ static bool apply(Context *ctx, Command *command, OptionId id, const char *value
     case OPTION_LEVEL: return (o->level = CHOOSE(ctx, "-O", value, "0", "1", "2")) >= 0;
     case OPTION_WORK: return set_choice(ctx, "--work", value, "arg", "static", &o->work_static);
     case OPTION_STACK_LIMIT: return set_integer(ctx, "--stack-limit", value, &o->stack_limit);
+    case OPTION_SCALARS: return set_integer(ctx, "--scalars", value, &o->scalars);
     case OPTION_LANES: return set_lanes(ctx, value);
     case OPTION_RAM_BUDGET:
         return set_bytes(ctx, "--ram-budget", value, &o->ram_budget);

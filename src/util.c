@@ -540,6 +540,7 @@ Context *context_new(void)
     ctx->trees = arena_new();
     ctx->strings = NEW(arena, StrTable);
     ctx->options.level = 2;
+    ctx->options.scalars = 1000;
     ctx->options.stack_limit = 1024;
     ctx->options.prefix = str_intern(ctx, "");
     ctx->messages = stderr;

@@ -123,7 +123,7 @@ fi
 
 # steps MODEL TRANSFORM N [RESULTS]: how many steps a call takes: basic blocks, and the elements that are filled or copied at once.
 steps() {
-    "$adc" -D "n=$3" --export "g = $2(f)${4:+ -> ($4)}" "$1" -o "$scratch/steps.c" || return
+    "$adc" --scalars=0 -D "n=$3" --export "g = $2(f)${4:+ -> ($4)}" "$1" -o "$scratch/steps.c" || return
     arguments=$(sed -n '/^void g(/,/;$/p' "$scratch/steps.h" | sed 's|/\*[^/]*\*/||g; s/.*(//; s/[);]//g' | tr ',' '\n' |
         sed '/^ *$/d; s/.*const double \*.*/x + 99 * __COUNTER__/; s/.*const int32_t \*.*/k/; s/.*double \*.*/ROOM/' | paste -sd,)
     cat - "$scratch/steps.c" >"$scratch/counted.c" <<'END'

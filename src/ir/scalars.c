@@ -1,0 +1,426 @@
+/* scalars.c: small functions written out in scalars: loops trip by trip, arrays element by element.
+ *
+ * What is constant then vanishes: the zeros of an identity that a Jacobian is seeded with, those of tables, sums that have
+ * not begun.  It is done where this leaves half of the arithmetic or less, in a text that is the longer the more is saved;
+ * expression graphs of scalars are how CasADi's SX works (Andersson et al., "CasADi: a software framework for nonlinear optimization and
+ * optimal control", Mathematical Programming Computation 11, 2019).
+ *
+ * The value of a node is an array of numbers of scalars, as doubles: so what only moves elements, at indices that are known,
+ * is the evaluator's to do.  0 times anything is 0 in a derivative; elsewhere where the other factor is finite for finite
+ * inputs, and else it is computed. */
+#include "graph.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    LEAST = 64,                                             /* operations that are worth the trouble */
+    GAIN = 2,                                               /* so many times fewer operations */
+    LENGTH = 100,                                           /* operations of text for every time that they are fewer */
+    TRIED = 32                                              /* operations tried for one that is allowed */
+};
+
+typedef struct {
+    Context *ctx;
+    Vec(Node *) table;                                      /* number -> scalar; number 0 is the real 0 */
+    Map *number;                                            /* scalar -> 1 + its number */
+    Map *finite;                                            /* scalar -> whether it is finite for finite inputs */
+    int64_t work, most;                                     /* operations without simplification */
+    bool fails;                                             /* something is not known before it runs, or there is too much */
+} Writer;
+
+static double number_of(Writer *w, Node *n)
+{
+    intptr_t known = (intptr_t)map_get(w->number, n);
+    if (known)
+        return (double)(known - 1);
+    vec_push(w->ctx->scratch, &w->table, n);
+    map_put(w->number, n, (void *)(intptr_t)w->table.count);
+    return (double)(w->table.count - 1);
+}
+
+static Node *scalar_at(const Writer *w, double number) { return w->table.at[(int64_t)number]; }
+static double *array_of(Writer *w, const Type *t) { return NEW_ARRAY(w->ctx->scratch, double, t->count + 1); }
+
+static bool is_known(const Writer *w, double number, double *value)
+{
+    return node_is_fill(scalar_at(w, number), value);
+}
+
+/* The values of scalars that are all constants: indices, conditions, trips. */
+static double *known_values(Writer *w, const Node *n, const double *numbers)
+{
+    double *values = array_of(w, n->type);
+    for (int64_t i = 0; i < n->type->count; i++)
+        if (!is_known(w, numbers[i], &values[i]))
+            w->fails = true;
+    return values;
+}
+
+/* ---- arithmetic -------------------------------------------------------------------------------------------------- */
+static void count_work(Writer *w, const Node *n, int64_t count)
+{
+    w->work += n->type->elem == ELEM_REAL && n->op != OP_real ? count : 0;
+    w->fails |= w->work > w->most;
+}
+
+/* Made of finite inputs by what is bounded, and + - *: finite, but for what is near the largest number. */
+static bool is_finite(Writer *w, const Node *n)
+{
+    enum { YES = 1, NO = 2 };
+    intptr_t known = (intptr_t)map_get(w->finite, n);
+    if (known)
+        return known == YES;
+    bool finite = n->op != OP_constant || isfinite(n->data[0]);
+    switch (n->op) {
+    case OP_param: case OP_constant: case OP_sin: case OP_cos: case OP_tanh: case OP_sigmoid: case OP_atan: case OP_real: break;
+    case OP_add: case OP_sub: case OP_mul: case OP_neg: case OP_square: case OP_slice: case OP_reshape:
+        for (int k = 0; k < n->operand_count; k++)
+            finite &= is_finite(w, n->operands[k]);
+        break;
+    default: finite = false;
+    }
+    map_put(w->finite, n, (void *)(intptr_t)(finite ? YES : NO));
+    return finite;
+}
+
+static bool is_nothing(Writer *w, const Node *n, const Node *zero, const Node *other)
+{
+    return n->type->elem == ELEM_REAL && node_is_zero(zero) && (n->origin.role != ROLE_PRIMAL || is_finite(w, other));
+}
+
+static double product(Writer *w, const Node *n, double x, double y)
+{
+    Node *a = scalar_at(w, x), *b = scalar_at(w, y);
+    return is_nothing(w, n, a, b) || is_nothing(w, n, b, a) ? 0 : number_of(w, node_binary(w->ctx, OP_mul, a, b));
+}
+
+static double total(Writer *w, double x, double y)
+{
+    return number_of(w, node_binary(w->ctx, OP_add, scalar_at(w, x), scalar_at(w, y)));
+}
+
+static double element(Writer *w, const Node *n, const double *const *operands, int64_t i)
+{
+    Node **xs = NEW_ARRAY(w->ctx->scratch, Node *, n->operand_count + 1);
+    if (n->op == OP_mul)
+        return product(w, n, operands[0][i], operands[1][i]);
+    for (int k = 0; k < n->operand_count; k++)
+        xs[k] = scalar_at(w, operands[k][i]);
+    if (n->op == OP_div && n->origin.role != ROLE_PRIMAL && node_is_zero(xs[0]))
+        return 0;
+    return number_of(w, n->op == OP_call ? node_call(w->ctx, (int)n->attr[0], xs) : node_elementwise(w->ctx, n->op, xs));
+}
+
+static void write_elements(Writer *w, const Node *n, const double *const *operands, double *out)
+{
+    count_work(w, n, n->type->count);
+    for (int64_t i = 0; i < n->type->count && !w->fails; i++)
+        out[i] = element(w, n, operands, i);
+}
+
+/* A sum of products over labelled axes: every label is counted through, those that are summed fastest. */
+typedef struct { int count; int64_t label[3 * RANK_MAX], size[3 * RANK_MAX], at[3 * RANK_MAX]; } Labels;
+
+static void add_labels(Labels *all, const Type *t, const int64_t *labels)
+{
+    for (int k = 0; k < t->rank; k++) {
+        int known = 0;
+        while (known < all->count && all->label[known] != labels[k])
+            known++;
+        if (known == all->count)
+            all->count++;
+        all->label[known] = labels[k];
+        all->size[known] = type_size(t, k);
+    }
+}
+
+static int64_t place_in(const Labels *all, const Type *t, const int64_t *labels)
+{
+    int64_t place = 0;
+    for (int k = 0; k < t->rank; k++) {
+        int known = 0;
+        while (all->label[known] != labels[k])
+            known++;
+        place = place * type_size(t, k) + all->at[known];
+    }
+    return place;
+}
+
+static bool count_on(Labels *all)
+{
+    for (int k = all->count - 1; k >= 0; k--) {
+        if (++all->at[k] < all->size[k])
+            return true;
+        all->at[k] = 0;
+    }
+    return false;
+}
+
+static void write_products(Writer *w, const Node *n, const int64_t *labels, const double *const *operands, double *out)
+{
+    const Type *x = n->operands[0]->type, *y = n->operand_count > 1 ? n->operands[1]->type : NULL;
+    const int64_t *second = labels + x->rank, *result = second + (y ? y->rank : 0);
+    Labels all = { 0 };
+    add_labels(&all, n->type, result);
+    add_labels(&all, x, labels);
+    if (y)
+        add_labels(&all, y, second);
+    double zero = n->type->elem == ELEM_REAL ? 0 : number_of(w, node_int(w->ctx, 0));
+    for (int64_t i = 0; i < n->type->count; i++)
+        out[i] = zero;
+    do {
+        int64_t at = place_in(&all, n->type, result);
+        double term = operands[0][place_in(&all, x, labels)];
+        if (y)
+            term = product(w, n, term, operands[1][place_in(&all, y, second)]);
+        out[at] = total(w, out[at], term);
+        count_work(w, n, y ? 2 : 1);
+    } while (count_on(&all) && !w->fails);
+}
+
+static void write_sum(Writer *w, const Node *n, const double *const *operands, double *out)
+{
+    const Type *x = n->operands[0]->type;
+    int64_t labels[2 * RANK_MAX];
+    int kept = 0;
+    for (int k = 0; k < x->rank; k++)
+        labels[k] = k;
+    for (int k = 0; k < x->rank; k++) {
+        bool is_summed = false;
+        for (int a = 0; a < n->attr_count; a++)
+            is_summed |= n->attr[a] + x->rank == k;
+        if (!is_summed)
+            labels[x->rank + kept++] = k;
+    }
+    write_products(w, n, labels, operands, out);
+}
+
+/* ---- movement ---------------------------------------------------------------------------------------------------- */
+/* x, then indices (of a scatter: base, source, indices), which must be known. */
+static void write_indexed(Writer *w, const Node *n, const double *const *operands, double *out)
+{
+    int first = n->op == OP_index ? 1 : 2;
+    const double **values = arena_copy(w->ctx->scratch, operands, sizeof *operands * (size_t)n->operand_count);
+    for (int k = first; k < n->operand_count; k++)
+        values[k] = known_values(w, n->operands[k], operands[k]);
+    if (w->fails)
+        return;
+    if (n->op != OP_index_add) {
+        eval_node(w->ctx, n, values, out);
+        return;
+    }
+    /* The places in the base that the elements of the source are added to. */
+    Node **parts = arena_copy(w->ctx->scratch, n->operands, sizeof *n->operands * (size_t)n->operand_count);
+    double *places = array_of(w, n->type), *to = array_of(w, n->operands[1]->type);
+    for (int64_t i = 0; i < n->type->count; i++)
+        places[i] = (double)i;
+    parts[1] = n->operands[0];
+    values[1] = places;
+    Node read = { .op = OP_index, .type = type_with_elem(w->ctx, n->operands[1]->type, ELEM_INT),
+                  .operand_count = n->operand_count - 1, .operands = parts + 1 };
+    eval_node(w->ctx, &read, values + 1, to);
+    memcpy(out, operands[0], sizeof *out * (size_t)n->type->count);
+    for (int64_t i = 0; i < n->operands[1]->type->count; i++)
+        out[(int64_t)to[i]] = total(w, out[(int64_t)to[i]], operands[1][i]);
+    count_work(w, n, n->operands[1]->type->count);
+}
+
+static void write_leaf(Writer *w, const Node *n, double *out)
+{
+    for (int64_t i = 0; i < n->type->count; i++) {
+        double value = n->op == OP_iota ? (double)i : n->data[i];
+        out[i] = number_of(w, node_constant(w->ctx, type_scalar(w->ctx, n->type->elem), &value));
+    }
+}
+
+static void write_node(Writer *w, const Node *n, const double *const *operands, double *out)
+{
+    graph_set_origin(w->ctx, (Origin){ .span = n->origin.span, .role = n->origin.role, .of = n->origin.of,
+                                       .name = n->type->rank == 0 ? n->origin.name : NULL });
+    if (n->op == OP_constant || n->op == OP_iota)
+        write_leaf(w, n, out);
+    else if (op_info[n->op].class == CLASS_ELEMENTWISE || n->op == OP_call)
+        write_elements(w, n, operands, out);
+    else if (n->op == OP_einsum)
+        write_products(w, n, n->attr, operands, out);
+    else if (n->op == OP_sum)
+        write_sum(w, n, operands, out);
+    else if (n->op == OP_index || n->op == OP_index_add || n->op == OP_index_set)
+        write_indexed(w, n, operands, out);
+    else if ((op_info[n->op].class == CLASS_LINEAR && (n->op != OP_pad || n->type->elem == ELEM_REAL))
+             || n->op == OP_override || node_is_ruled(n))
+        eval_node(w->ctx, n, operands, out);
+    else
+        w->fails = true;
+}
+
+/* ---- regions ----------------------------------------------------------------------------------------------------- */
+static void write_nodes(Writer *, const Fn *, double *const *arguments, double **results);
+
+/* Own params of the body, then what it captures. */
+static double **body_arguments(Writer *w, const Node *n, const Fn *body, double *const *operands)
+{
+    int own = region_own_count(n), leading = region_leading_count(n);
+    double **arguments = NEW_ARRAY(w->ctx->scratch, double *, body->params.count + 1);
+    for (int k = own; k < body->params.count; k++)
+        arguments[k] = operands[leading + k - own];
+    return arguments;
+}
+
+static void write_loop(Writer *w, const Node *n, double *const *operands, double **values)
+{
+    const Fn *body = n->body[0];
+    int carries = (int)n->attr[1];
+    double trips = known_values(w, n->operands[0], operands[0])[0];
+    if (w->fails || trips < (double)n->attr[0]) {           /* rows of trips not taken are 0: left to the loop */
+        w->fails = true;
+        return;
+    }
+    double **arguments = body_arguments(w, n, body, operands);
+    double **results = NEW_ARRAY(w->ctx->scratch, double *, body->results.count + 1);
+    for (int k = 0; k < carries; k++)
+        arguments[1 + k] = operands[1 + k];
+    for (int k = carries; k < body->results.count; k++)
+        values[k] = array_of(w, node_result_type(w->ctx, n, k));
+    for (int64_t trip = 0; trip < n->attr[0] && !w->fails; trip++) {
+        double index = number_of(w, node_int(w->ctx, trip));
+        arguments[0] = &index;
+        write_nodes(w, body, arguments, results);
+        for (int k = 0; k < body->results.count && !w->fails; k++) {
+            int64_t count = body->results.at[k].node->type->count;
+            if (k < carries)
+                arguments[1 + k] = results[k];
+            else
+                memcpy(values[k] + trip * count, results[k], sizeof *results[k] * (size_t)count);
+        }
+        count_work(w, n, 0);
+    }
+    for (int k = 0; k < carries; k++)
+        values[k] = arguments[1 + k];
+}
+
+static void write_region(Writer *w, const Node *n, double *const *operands, double **values)
+{
+    if (n->op == OP_loop) {
+        write_loop(w, n, operands, values);
+    } else if (n->op == OP_branch) {
+        double condition = known_values(w, n->operands[0], operands[0])[0];
+        const Fn *body = n->body[condition == 0];
+        if (!w->fails)
+            write_nodes(w, body, body_arguments(w, n, body, operands), values);
+    } else {
+        w->fails = true;
+    }
+}
+
+/* ---- functions --------------------------------------------------------------------------------------------------- */
+static void write_nodes(Writer *w, const Fn *fn, double *const *arguments, double **results)
+{
+    Context *ctx = w->ctx;
+    NodeList nodes = { 0 };
+    fn_nodes(ctx, fn, ctx->scratch, &nodes);
+    double **value = NEW_ARRAY(ctx->scratch, double *, nodes.count + 1), ***of_region;
+    of_region = NEW_ARRAY(ctx->scratch, double **, nodes.count + 1);
+    for (int k = 0; k < fn->params.count; k++) {
+        int place = node_place(&nodes, fn->params.at[k].node);
+        if (place >= 0)
+            value[place] = arguments[k];
+    }
+    for (int k = 0; k < nodes.count && !w->fails; k++) {
+        const Node *n = nodes.at[k];
+        double **operands = NEW_ARRAY(ctx->scratch, double *, n->operand_count + 1);
+        for (int i = 0; i < n->operand_count; i++)
+            operands[i] = value[node_place(&nodes, n->operands[i])];
+        if (n->op == OP_result) {
+            value[k] = of_region[node_place(&nodes, n->operands[0])][n->attr[0]];
+        } else if (node_is_region(n)) {
+            of_region[k] = NEW_ARRAY(ctx->scratch, double *, region_result_count(n) + 1);
+            write_region(w, n, operands, of_region[k]);
+        } else if (n->op != OP_param) {
+            if (n->type->count > w->most) {
+                w->fails = true;
+                return;
+            }
+            value[k] = array_of(w, n->type);
+            write_node(w, n, (const double *const *)operands, value[k]);
+        }
+    }
+    for (int k = 0; k < fn->results.count && !w->fails; k++)
+        results[k] = value[node_place(&nodes, fn->results.at[k].node)];
+}
+
+/* The elements of a param. */
+static double *read_param(Writer *w, Node *param)
+{
+    const Type *t = param->type;
+    double *numbers = array_of(w, t);
+    Node *flat = t->rank == 0 ? param : node_reshape(w->ctx, param, type_sized(w->ctx, t->elem, 1, &t->count));
+    graph_set_origin(w->ctx, (Origin){ .span = param->origin.span });
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t one = 1;
+        Node *x = t->rank == 0 ? flat : node_slice(w->ctx, flat, &i, &one, &one);
+        numbers[i] = number_of(w, node_reshape(w->ctx, x, type_scalar(w->ctx, t->elem)));
+    }
+    return numbers;
+}
+
+static Node *array_again(Writer *w, const Node *old, const double *numbers)
+{
+    Node **elements = NEW_ARRAY(w->ctx->scratch, Node *, old->type->count + 1);
+    for (int64_t i = 0; i < old->type->count; i++)
+        elements[i] = scalar_at(w, numbers[i]);
+    graph_set_origin(w->ctx, old->origin);
+    return old->type->rank == 0 ? elements[0]
+        : node_reshape(w->ctx, node_stack(w->ctx, (int)old->type->count, elements), old->type);
+}
+
+static int64_t operations(Context *ctx, const Fn *fn)
+{
+    NodeList nodes = { 0 };
+    int64_t count = 0;
+    fn_nodes(ctx, fn, ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++) {
+        OpClass class = op_info[nodes.at[k]->op].class;
+        count += nodes.at[k]->type->elem == ELEM_REAL && (class == CLASS_ELEMENTWISE || nodes.at[k]->op == OP_call);
+    }
+    return count;
+}
+
+static Fn *written(Writer *w, const Fn *fn, double *const *results)
+{
+    Fn *made = arena_copy(w->ctx->arena, fn, sizeof *fn);
+    made->results.at = arena_copy(w->ctx->arena, fn->results.at, sizeof *fn->results.at * (size_t)fn->results.count);
+    made->results.capacity = made->results.count;
+    for (int k = 0; k < fn->results.count; k++)
+        made->results.at[k].node = array_again(w, fn->results.at[k].node, results[k]);
+    memset(&made->adjoints, 0, sizeof made->adjoints);
+    return made;
+}
+
+const Fn *fn_scalars(Context *ctx, const Fn *fn, int64_t limit)
+{
+    ArenaMark mark = arena_mark(ctx->scratch);
+    Origin saved = graph_origin(ctx);
+    Writer w = { .ctx = ctx, .number = map_new(ctx->scratch), .finite = map_new(ctx->scratch), .most = limit * TRIED };
+    double **arguments = NEW_ARRAY(ctx->scratch, double *, fn->params.count + 1);
+    double **results = NEW_ARRAY(ctx->scratch, double *, fn->results.count + 1);
+    const Fn *made = fn;
+    number_of(&w, node_real(ctx, 0));
+    for (int k = 0; k < fn->params.count; k++) {
+        w.fails |= fn->params.at[k].node->type->count > limit;
+        if (!w.fails)
+            arguments[k] = read_param(&w, fn->params.at[k].node);
+    }
+    if (!w.fails)
+        write_nodes(&w, fn, arguments, results);
+    if (!w.fails && w.work >= LEAST) {
+        const Fn *scalars = written(&w, fn, results);
+        int64_t count = operations(ctx, scalars);
+        if (count <= limit && count * GAIN <= w.work && count * count <= w.work * LENGTH)
+            made = scalars;
+    }
+    graph_set_origin(ctx, saved);
+    arena_release(ctx->scratch, mark);
+    return made;
+}
