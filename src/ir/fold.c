@@ -854,6 +854,66 @@ static Node *index_of_write(const Node *x, int count, Node *const *operands)
     return x->operands[1];
 }
 
+/* Places along one axis of the indices: start + step * its counter. */
+typedef struct { int axis; int64_t start, step; } Line;
+
+/* An iota that is moved, stretched, and laid along an axis. */
+static bool is_line(const Node *n, Line *l)
+{
+    const Type *places = n->type;
+    double value;
+    l->axis = 0;
+    if (n->op == OP_expand && n->type->rank == n->operands[0]->type->rank)
+        n = n->operands[0];
+    if (n->op == OP_reshape && n->operands[0]->type->rank == 1) {
+        while (l->axis + 1 < n->type->rank && type_size(n->type, l->axis) == 1)
+            l->axis++;
+        if (type_size(n->type, l->axis) != n->type->count)
+            return false;
+        n = n->operands[0];
+    }
+    l->start = 0;
+    l->step = 1;
+    for (; n->op != OP_iota; n = n->operands[0]) {
+        bool moved = n->op == OP_add || n->op == OP_sub;
+        if ((!moved && n->op != OP_mul) || !node_is_fill(n->operands[1], &value))
+            return false;
+        l->start += moved ? l->step * (int64_t)(n->op == OP_add ? value : -value) : 0;
+        l->step *= moved ? 1 : (int64_t)value;
+        if (l->start < INT32_MIN || l->start > INT32_MAX || l->step < INT32_MIN || l->step > INT32_MAX)
+            return false;
+    }
+    return n->type->count == type_size(places, l->axis);
+}
+
+/* Indices that are lines along the axes in turn, or one place, and within the array: a slice. */
+static Node *index_of_lines(Context *ctx, const Type *type, int count, Node *const *operands)
+{
+    Node *x = operands[0];
+    const Type *places = operands[1]->type;
+    int rank = x->type->rank, at = 0;
+    int64_t start[RANK_MAX], step[RANK_MAX], size[RANK_MAX];
+    for (int k = 0; k < rank; k++) {
+        Line l = { .step = 1 };
+        double place;
+        int64_t last = type_size(x->type, k) - 1;
+        size[k] = k + 1 < count ? 1 : last + 1;
+        if (k + 1 < count && node_is_fill(operands[k + 1], &place) && place >= 0 && place <= (double)last) {
+            l.start = (int64_t)place;
+        } else if (k + 1 < count) {
+            if (!is_line(operands[k + 1], &l) || l.axis != at || l.step == 0)
+                return NULL;
+            size[k] = type_size(places, at++);
+            int64_t end = l.start + l.step * (size[k] - 1);
+            if (l.start < 0 || l.start > last || end < 0 || end > last)
+                return NULL;
+        }
+        start[k] = l.start;
+        step[k] = l.step;
+    }
+    return at == places->rank ? node_reshape(ctx, node_slice(ctx, x, start, step, size), type) : NULL;
+}
+
 /* Constant scalar indices are a slice.  Out of range clamps, as at run time. */
 static Node *fold_index(Context *ctx, const Type *type, int count, Node *const *operands)
 {
@@ -863,7 +923,7 @@ static Node *fold_index(Context *ctx, const Type *type, int count, Node *const *
     int rank = x->type->rank;
     int64_t start[RANK_MAX], step[RANK_MAX], size[RANK_MAX];
     if (operands[1]->type->rank != 0)
-        return NULL;
+        return index_of_lines(ctx, type, count, operands);
     for (int k = 0; k < rank; k++) {
         bool indexed = k + 1 < count;
         if (indexed && !is_op(operands[k + 1], OP_constant))
