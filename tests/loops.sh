@@ -125,7 +125,7 @@ fi
 steps() {
     "$adc" --scalars=0 -D "n=$3" --export "g = $2(f)${4:+ -> ($4)}" "$1" -o "$scratch/steps.c" || return
     arguments=$(sed -n '/^void g(/,/;$/p' "$scratch/steps.h" | sed 's|/\*[^/]*\*/||g; s/.*(//; s/[);]//g' | tr ',' '\n' |
-        sed '/^ *$/d; s/.*const double \*.*/x + 99 * __COUNTER__/; s/.*const int32_t \*.*/k/; s/.*double \*.*/ROOM/' | paste -sd,)
+        sed '/^ *$/d; s/.*const double \*.*/x + 99 * __COUNTER__/; s/.*const int32_t \*.*/k/; s/.*double \*.*/ROOM/; s/^ *double [a-z_]*$/0.7/' | paste -sd,)
     cat - "$scratch/steps.c" >"$scratch/counted.c" <<'END'
 #include <stdint.h>
 #include <stdio.h>

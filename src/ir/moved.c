@@ -162,7 +162,7 @@ static Node *part_onto(Context *ctx, Node *base, const Part *p)
  * NULL: it is nothing of the kind. */
 Node *scatter_moved(Context *ctx, const Node *n, bool dense)
 {
-    enum { SPARSE = 4 };
+    enum { SPARSE = 4, LONG = 64 };                         /* a long pad is better added by itself than element by element */
     Vec(Node *) links = { 0 };
     Node *moved = node_fill(ctx, n->type, 0);
     bool fits = n->op == OP_pad || n->op == OP_reshape || n->op == OP_permute;
@@ -176,7 +176,8 @@ Node *scatter_moved(Context *ctx, const Node *n, bool dense)
     fits &= links.count && (dense || node_is_zero(x));
     for (int k = links.count - 1; fits && k >= 0; k--) {
         Part p = part_of(ctx, links.at[k], !dense);
-        fits = p.source->type->count * SPARSE <= n->type->count && p.places->rank + p.rank + 1 < RANK_MAX
+        bool worth = p.source->type->count * SPARSE <= n->type->count || (dense && n->type->count >= LONG);
+        fits = worth && p.places->rank + p.rank + 1 < RANK_MAX
             && move_part(ctx, &p, n) && (moved = part_onto(ctx, moved, &p)) != NULL;
     }
     arena_release(ctx->scratch, mark);

@@ -125,20 +125,24 @@ bool node_is_carried_view(const Node *n)
     return n->op == OP_param || n->op == OP_index_set || n->op == OP_index_add || n->op == OP_result;
 }
 
-/* A view of which a region reads elements belongs to it, and the array is captured: so the view is not copied before it begins. */
+/* A view of which a region reads elements belongs to it, and the array is captured: so the view is not copied before it begins.
+ * The same goes for what is stretched and then taken element by element. */
 static void take_views(Closing *c, Node *const *roots, int root_count)
 {
-    enum { READ = 1, WHOLE = 2 };
+    enum { READ = 1, POINTWISE = 2, WHOLE = 4 };
     const NodeList *nodes = &c->walk.nodes;
     int *uses = NEW_ARRAY(c->ctx->scratch, int, nodes->count + 1);
     for (int k = 0; k < root_count; k++)
         uses[walk_place(&c->walk, roots[k])] |= WHOLE;
     for (int k = nodes->count - 1; k >= 0; k--) {
         const Node *n = nodes->at[k];
-        bool taken = uses[k] == READ && !c->inside[k] && node_is_carried_view(n);
+        bool view = uses[k] == READ && node_is_carried_view(n);
+        bool stretched = uses[k] && uses[k] < WHOLE && n->op == OP_expand && walk_place(&c->walk, n->operands[0]) >= 0;
+        bool taken = !c->inside[k] && (view || stretched);
         c->inside[k] |= taken;
         for (int i = 0; c->inside[k] && i < n->operand_count; i++)
-            uses[walk_place(&c->walk, n->operands[i])] |= (n->op == OP_index && i == 0) || taken ? READ : WHOLE;
+            uses[walk_place(&c->walk, n->operands[i])] |= (n->op == OP_index && i == 0) || (taken && view) ? READ
+                : op_info[n->op].class == CLASS_ELEMENTWISE ? POINTWISE : WHOLE;
     }
 }
 

@@ -11,7 +11,7 @@ static int32_t adc_clamp_index(int32_t i, int32_t last)
 }
 
 /* jacobian of path by x
- * Cost: 350 add, 500 mul, 100 libm. Workspace: 150 elements, 1200 bytes. Stack: at most 832 bytes. */
+ * Cost: 350 add, 500 mul, 100 libm. Workspace: 150 elements, 1200 bytes. Stack: at most 776 bytes. */
 void path_jacobian(const double *ADC_RESTRICT x,        /* [3] */
                    const int32_t *ADC_RESTRICT parent,  /* [50] */
                    double *ADC_RESTRICT y_x_jacobian,   /* [50, 3] */
@@ -19,7 +19,6 @@ void path_jacobian(const double *ADC_RESTRICT x,        /* [3] */
 {
     double p[50];
     double *const p_dot = work;    /* [3, 50] */
-    double t[3];
 
     /* p */
     for (int j = 0; j < 50; ++j) {
@@ -32,26 +31,23 @@ void path_jacobian(const double *ADC_RESTRICT x,        /* [3] */
     }
     const double x_1 = x[1];
 
-    t[0] = x_1;
-    t[1] = x_1;
-    t[2] = x_1;
     /* tangent of tangents-in-place.ad:6 */
     for (int i = 0; i < 50; ++i) {
-        double t2[3];
+        double t[3];
 
         const int32_t at = adc_clamp_index(parent[i], 49);
         const double p_at = p[at];
-        const double t3 = sin(p_at);    /* tangents-in-place.ad:6 */
-        const int32_t t4 = i % 3;
-        p[i] = (t3 * x_1) + x[t4];
-        const double t5 = cos(p_at);
+        const double t2 = sin(p_at);    /* tangents-in-place.ad:6 */
+        const int32_t t3 = i % 3;
+        p[i] = (t2 * x_1) + x[t3];
+        const double t4 = cos(p_at);
         for (int j = 0; j < 3; ++j) {
-            t2[j] = (p_dot[(50 * j) + at] * t5 * t[j]) + (((j == 1) ? 1.0 : 0.0) * t3) + ((j == t4) ? 1.0 :
+            t[j] = (p_dot[(50 * j) + at] * t4 * x_1) + (((j == 1) ? 1.0 : 0.0) * t2) + ((j == t3) ? 1.0 :
                     0.0);
         }
         /* tangent of tangents-in-place.ad:6: p_dot */
         for (int j = 0; j < 3; ++j) {
-            p_dot[(50 * j) + i] = t2[j];
+            p_dot[(50 * j) + i] = t[j];
         }
     }
 
