@@ -256,6 +256,8 @@ static void run_suite(Context *ctx, Module *module, const Command *command, Tota
     Suite suite = {.ctx = ctx, .module = module, .within = command->within, .engines = engines_of(ctx, command),
                    .count = module->tests.count};
     suite.runs = NEW_ARRAY(ctx->arena, Run, suite.count + 1);
+    for (int k = 0; k < module->left_out.count; k++)
+        warn_at(ctx, module->left_out.at[k].span, "this test is left out: %s", module->left_out.at[k].why);
     for (int k = 0; k < suite.count; k++) {
         suite.runs[k].test = module->tests.at[k];
         bind(&suite, &suite.runs[k]);

@@ -169,6 +169,16 @@ expect 0 '"w_grad": 5' '' graph.ad --run=graph_grad --json x=2 w=1
 expect 0 '^y = \[' '' model.ad --run model 'x=[1, 2, 3]' k=1 'w=[[1, 0, 0], [0, 1, 0]]'
 expect 0 '^big = false' '' model.ad --run model 'x=[1, 2, 3]' k=1 'w=[[1, 0, 0], [0, 1, 0]]'
 expect 0 '^y = \[' '' model.ad -D N=3 --run model 'x=[1, 2, 3]' k=1 'w=[[1, 0, 0], [0, 1, 0]]'
+# tests for other sizes than those of -D
+cat >sized.ad <<'END'
+const N = 2;
+fn f(x: real[N]) -> (y: real) { y = sum(x * x); }
+test f([1, 2]) = 5;
+test f(ones(N)) = N;
+END
+expect 0 '^2 passed' '' --test sized.ad
+expect 0 '^1 passed' 'left out: with -D this value is real\[5\], and this is int\[2\]' -D N=5 --test sized.ad
+expect 0 'void f' '' -D N=5 sized.ad
 printf '1,2,3\n4,5,6\n' >w.csv
 expect 0 '^y = \[15' '' model.ad --run model 'x=[1, 2, 3]' k=1 w=@w.csv
 printf '\223NUMPY\001\000\106\000{'"'descr': '<i4', 'fortran_order': True, 'shape': (2, 3), }"'           \n\001\000\000\000\004\000\000\000\002\000\000\000\005\000\000\000\003\000\000\000\006\000\000\000' >w.npy

@@ -44,11 +44,13 @@ typedef struct TestCase {
     Vec(TestValue) arguments, expected;
     double within;
 } TestCase;
+typedef struct { Span span; Str why; } LeftOut;             /* a test that is for other sizes than those of -D */
 
 typedef struct Module {
     Source *source;
     Vec(ExportSpec *) exports;                              /* in source order; --export replaces; defaults filled in */
     Vec(TestCase *) tests;
+    Vec(LeftOut) left_out;
     struct Env *env;                                        /* elaborate.c's own */
 } Module;
 

@@ -5,7 +5,6 @@
  * transform. */
 #include "elaborate.h"
 
-
 typedef struct Target {
     const Decl *decl;                                       /* of the function under the export */
     const Fn *fn;
@@ -94,7 +93,18 @@ static void unknown_value(Env *env, const Target *t, const Arg *a, bool is_argum
     note_at(ctx, t->decl->name.span, "it is declared here");
 }
 
-static Node *typed_value(Frame *frame, const Target *t, const Arg *a, int position, bool is_argument)
+/* Of a test that is written for certain sizes, where a constant has another value now. */
+static bool fits_sizes(Frame *frame, const Value *v, const Type *type, Str what, LeftOut *out)
+{
+    Context *ctx = frame->env->ctx;
+    if (!ctx->options.defines.count || v->kind != VALUE_TENSOR || type_same_shape(v->node->type, type))
+        return true;
+    *out = (LeftOut){ v->span, str_format(ctx, "with -D %s is %s, and this is %s", what, type_text(ctx, type),
+                                          type_text(ctx, v->node->type)) };
+    return false;
+}
+
+static Node *typed_value(Frame *frame, const Target *t, const Arg *a, int position, bool is_argument, LeftOut *out)
 {
     Context *ctx = frame->env->ctx;
     const Type *type = known_type(t, a->name.text, position, is_argument);
@@ -103,8 +113,9 @@ static Node *typed_value(Frame *frame, const Target *t, const Arg *a, int positi
         unknown_value(frame->env, t, a, is_argument);
         return NULL;
     }
+    Str what = a->name.text ? str_format(ctx, "'%s'", a->name.text) : "this value";
     if (type)
-        return value_as(frame, v, type, a->name.text ? str_format(ctx, "'%s'", a->name.text) : "this value");
+        return fits_sizes(frame, &v, type, what, out) ? value_as(frame, v, type, what) : NULL;
     Node *n = value_tensor(frame, v);
     return n && n->type->elem == ELEM_INT ? node_to_real(ctx, n) : n;
 }
@@ -119,11 +130,12 @@ static bool check_unique(Env *env, const ArgList *args, int k)
     return true;
 }
 
-static bool read_value(Env *env, const Target *t, const ArgList *args, int k, bool is_argument, TestValue *out)
+static bool read_value(Env *env, const Target *t, const ArgList *args, int k, bool is_argument, TestValue *out,
+                       LeftOut *left_out)
 {
     Frame frame = frame_new(env, FRAME_GLOBAL);
     const Arg *a = &args->at[k];
-    Node *n = typed_value(&frame, t, a, k, is_argument);
+    Node *n = typed_value(&frame, t, a, k, is_argument, left_out);
     if (!n || !check_unique(env, args, k))
         return false;
     *out = (TestValue){ .name = a->name.text, .span = a->span, .position = k, .type = n->type };
@@ -169,19 +181,22 @@ static void add_test(Env *env, Module *m, const Decl *d)
     TestCase *test = NEW(ctx->arena, TestCase);
     Target target;
     TestValue value;
+    LeftOut left_out = { .why = NULL };
     bool good = find_target(env, m, d->name, &target) && read_within(env, d, &test->within);
     test->target = d->name.text;
     test->span = d->span;
     for (int k = 0; k < d->test.args.count && good; k++) {
-        good = read_value(env, &target, &d->test.args, k, true, &value);
+        good = read_value(env, &target, &d->test.args, k, true, &value, &left_out);
         if (good)
             vec_push(ctx->arena, &test->arguments, value);
     }
     for (int k = 0; k < d->test.results.count && good; k++) {
-        good = read_value(env, &target, &d->test.results, k, false, &value);
+        good = read_value(env, &target, &d->test.results, k, false, &value, &left_out);
         if (good)
             vec_push(ctx->arena, &test->expected, value);
     }
+    if (left_out.why)
+        vec_push(ctx->arena, &m->left_out, left_out);
     if (good && check_complete(env, &target, d))
         vec_push(ctx->arena, &m->tests, test);
 }
