@@ -6,9 +6,13 @@
  * fewest operations that fits is taken.  The way does not depend on the budget, so more memory never costs time. */
 #include "pass.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "diff/nest.h"
 
@@ -20,6 +24,7 @@ enum {
 };
 
 typedef struct Trial { LoopPlan *plans; int64_t bytes; double operations; } Trial;
+typedef struct Need { bool known; int64_t bytes; double operations; } Need;
 
 typedef struct Search {
     Context *ctx;
@@ -30,7 +35,6 @@ typedef struct Search {
     int *ratio, found;                                      /* per loop: see try_levels */
     int *vain, trials;                                      /* per loop; of all */
     Trial best, smallest;                                   /* the best has no plans while none fits */
-    const Program *program;                                 /* of the last trial */
 } Search;
 
 /* ---- trying a plan -------------------------------------------------------------------------------- */
@@ -59,26 +63,66 @@ static bool is_quicker(const Trial *a, const Trial *b)
     return x != w ? x < w : a->bytes < b->bytes;
 }
 
+/* Errors of exports before do not matter. */
+static const Program *compile(Search *s, const LoopPlan *plans)
+{
+    Context *ctx = s->ctx;
+    Fn *fns[2];
+    int count = s->spec->pair ? 2 : 1, errors = ctx->error_count;
+    bool good = true;
+    set_plans(s, plans);
+    ctx->error_count = 0;
+    for (int k = 0; k < count && good; k++) {
+        fns[k] = pass_run(ctx, s->module, count == 2 ? s->spec->pair->spec[k] : s->spec, NULL);
+        good = fns[k] != NULL;
+    }
+    ctx->error_count += errors;
+    CodegenInput input = {fns, count, s->module->source, NULL};
+    return good ? codegen_lower(ctx, &input) : NULL;
+}
+
 /* Of a split the larger need of the two functions counts, and the work of both. */
+static Need need_of(Search *s, const LoopPlan *plans)
+{
+    const Costs *costs;
+    const Program *program = compile(s, plans);
+    Need need = {.known = program != NULL};
+    int count = program ? codegen_costs(program, &costs) : 0;
+    for (int k = 0; k < count; k++) {
+        if (bytes(&costs[k]) > need.bytes) need.bytes = bytes(&costs[k]);
+        need.operations += operations(&costs[k]);
+    }
+    return need;
+}
+
+/* In a process of its own, which takes the memory of the trial with it; what it says is said again by whoever asks. */
+static Need need_apart(Search *s, const LoopPlan *plans)
+{
+    Need need = {.known = false};
+    int ends[2], status;
+    if (pipe(ends)) return need;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr)) _exit(1);
+        need = need_of(s, plans);
+        _exit(write(ends[1], &need, sizeof need) != (ssize_t)sizeof need);
+    }
+    close(ends[1]);
+    if (child > 0 && read(ends[0], &need, sizeof need) != (ssize_t)sizeof need) need.known = false;
+    close(ends[0]);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    return need;
+}
+
 static bool measure(Search *s, Trial *trial)
 {
-    Fn *fns[2];
-    int count = s->spec->pair ? 2 : 1;
     s->trials++;
-    set_plans(s, trial->plans);
-    for (int k = 0; k < count; k++) {
-        fns[k] = pass_run(s->ctx, s->module, count == 2 ? s->spec->pair->spec[k] : s->spec, NULL);
-        if (!fns[k]) return false;
-    }
-    CodegenInput input = {fns, count, s->module->source, NULL};
-    const Costs *costs;
-    s->program = codegen_lower(s->ctx, &input);
-    codegen_costs(s->program, &costs);
-    trial->bytes = 0, trial->operations = 0;
-    for (int k = 0; k < count; k++) {
-        if (bytes(&costs[k]) > trial->bytes) trial->bytes = bytes(&costs[k]);
-        trial->operations += operations(&costs[k]);
-    }
+    Need need = need_apart(s, trial->plans);
+    if (!need.known) need = need_of(s, trial->plans);
+    if (!need.known) return false;
+    trial->bytes = need.bytes;
+    trial->operations = need.operations;
     if (!s->smallest.plans || trial->bytes < s->smallest.bytes) s->smallest = *trial;
     if (trial->bytes <= s->budget && (!s->best.plans || is_quicker(trial, &s->best))) s->best = *trial;
     return true;
@@ -183,11 +227,13 @@ static void refuse(Search *s)
     Context *ctx = s->ctx;
     CodegenLarge large[3];
     const Costs *costs;
-    if (!measure(s, &s->smallest)) return;
-    int count = codegen_costs(s->program, &costs), which = count > 1 && bytes(&costs[1]) > bytes(&costs[0]);
-    error_at(ctx, s->spec->name_span, "'%s' needs at least %" PRId64 " bytes of work, tape and stack, and the budget is %" PRId64,
-             costs[which].name, s->smallest.bytes, s->budget);
-    int found = codegen_largest(s->program, which, large, 3);
+    const Program *program = compile(s, s->smallest.plans);
+    if (!program) return;
+    int count = codegen_costs(program, &costs), which = count > 1 && bytes(&costs[1]) > bytes(&costs[0]);
+    Str other = count == 1 ? "" : str_format(ctx, " (and '%s' %" PRId64 ")", costs[!which].name, bytes(&costs[!which]));
+    error_at(ctx, s->spec->name_span, "'%s' needs at least %" PRId64 " bytes of work, tape and stack%s, and the budget is %" PRId64,
+             costs[which].name, s->smallest.bytes, other, s->budget);
+    int found = codegen_largest(program, which, large, 3);
     for (int k = 0; k < found; k++)
         note_at(ctx, large[k].span, "%s takes %" PRId64 " bytes", large[k].name, large[k].bytes);
 }
