@@ -241,11 +241,12 @@ static void put_includes(Context *ctx, const Program *program, Text *out)
 {
     if (program->input->header_name)
         text_printf(out, "#include \"%s\"\n\n", base_name(program->input->header_name));
+    bool uses_int = program->uses_int || has_elem(program, ELEM_INT);
+    bool uses_bool = program->uses_bool || has_elem(program, ELEM_BOOL);
     if (program->uses_math)
         text_put(out, "#include <math.h>\n");
-    put_types(out, program->uses_int || has_elem(program, ELEM_INT),
-              program->uses_bool || has_elem(program, ELEM_BOOL));
-    if (program->uses_math || program->uses_int || program->uses_bool)
+    put_types(out, uses_int, uses_bool);
+    if (program->uses_math || uses_int || uses_bool)
         text_char(out, '\n');
     if (program->input->header_name)
         return;

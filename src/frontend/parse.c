@@ -267,6 +267,8 @@ static const char *hint(const Parser *parser, const Expected *all)
         return expects(all, "+=") ? "the result of a call is bound to a name, as in 'y = f(x);'" : NULL;
     case '[':
         return parser->last_kind == ']' && expects(all, "=") ? "several indices are written 'x[i, j]'" : NULL;
+    case TOKEN_DOTS:
+        return expects(all, "]") ? "a slice is written 'x[a:b]'" : NULL;
     case TOKEN_REAL:
     case TOKEN_INT:
     case TOKEN_BOOL:

@@ -3,6 +3,7 @@
 #include "sparse.h"
 
 #include <stdint.h>
+
 const int32_t chain_sparse_r_x_jacobian_row[18] = {
     0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5,
     5, 5
