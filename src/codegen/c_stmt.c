@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { INDENT = 4, LINE_MAX_LENGTH = 110 };
+enum { INDENT = 4, LINE_MAX_LENGTH = 110, LINE_MIN_LENGTH = 30 };
 
 static void indent_by(Text *out, int columns)
 {
@@ -12,13 +12,15 @@ static void indent_by(Text *out, int columns)
         text_char(out, ' ');
 }
 
-/* Puts one statement, breaking it at spaces. */
+/* Puts one statement, breaking it at spaces; deep inside lines are as long as they must. */
 static void put_line(Printer *p, const char *text, int indent)
 {
     int length = (int)strlen(text), column = indent;
     indent_by(p->out, indent);
-    while (column + length > LINE_MAX_LENGTH) {
-        int at = LINE_MAX_LENGTH - column;
+    for (;;) {
+        int at = LINE_MAX_LENGTH - column > LINE_MIN_LENGTH ? LINE_MAX_LENGTH - column : LINE_MIN_LENGTH;
+        if (length <= at)
+            break;
         while (at > 0 && text[at] != ' ')
             at--;
         if (at == 0)
