@@ -50,6 +50,7 @@ static Node *tangent_of_ruled(Sweep *s, Node *n, Node *const *tangents)
         if (!tangents[k])
             continue;
         Node *term = n->op == OP_product_slope ? product_slope_adjoint(s->ctx, n, k, tangents[k])
+            : n->op == OP_product_like ? product_like_tangent(s->ctx, n, tangents[k])
             : is_built(n) ? cumprod_tangent(s->ctx, n, k, tangents[k])
             : rule_apply(s->ctx, n->op, ruled_text(k, true), n, n->operands, n, tangents[k]);
         if (!term)

@@ -39,7 +39,7 @@ static bool moves(const Node *n)
 
 static bool is_reduction(const Node *n)
 {
-    return n->op == OP_prod || n->op == OP_max_reduce || n->op == OP_max_first || n->op == OP_min_reduce;
+    return n->op == OP_prod || n->op == OP_product_like || n->op == OP_with_slope || n->op == OP_max_reduce || n->op == OP_max_first || n->op == OP_min_reduce;
 }
 
 Node *flow_seed(Context *ctx, const Node *n, Flow f)
@@ -79,7 +79,7 @@ static Node *mask_before_expand(Context *ctx, const Node *n, Node *mask)
     return positive(ctx, linear_adjoint(ctx, n, 0, node_to_real(ctx, mask), 0));
 }
 
-/* Only a mask that is one condition for all elements is carried through contractions and regions. */
+/* Only a mask that is one condition for all elements is carried through contractions, matrices and regions. */
 Node *mask_condition(Node *mask)
 {
     Node *source = mask && mask->op == OP_expand ? mask->operands[0] : mask;
@@ -101,6 +101,25 @@ static Node *mask_before_recurrence(Context *ctx, const Node *n, Node *mask)
     Node *later = axis_flip(ctx, node_to_real(ctx, mask), axis);
     Node *count = node_recurrence(ctx, node_fill(ctx, n->type, 1), later, axis);
     return positive(ctx, axis_flip(ctx, count, axis));
+}
+
+/* An element goes into all of its line. */
+static Node *mask_of_line(Context *ctx, const Node *n, int operand, Node *mask)
+{
+    int axes[RANK_MAX], count = reduced_axes(n, axes);
+    Node *condition = mask_condition(mask);
+    if (condition)
+        return mask_of_condition(ctx, condition, n->operands[operand]->type);
+    for (int k = 0; k < count; k++)
+        axes[k] += mask->type->rank;
+    Node *chosen = positive(ctx, node_sum(ctx, node_to_real(ctx, mask), count, axes, true));
+    return node_expand(ctx, chosen, n->operands[operand]->type);
+}
+
+/* What is ruled has kept the axes. */
+static Node *mask_before_reduction(Context *ctx, const Node *n, int operand, Node *mask)
+{
+    return node_is_ruled(n) ? node_expand(ctx, mask, n->operands[operand]->type) : batch_spread(ctx, n, mask, 0);
 }
 
 /* ---- flows through ops ----------------------------------------------------------------------------------------- */
@@ -176,5 +195,12 @@ Flow flow_through(Context *ctx, const Node *n, int operand, Flow f, Node *value)
         return through_linear(ctx, n, operand, f, value);
     if (n->op == OP_recurrence && !f.near)
         return (Flow){ value, mask_before_recurrence(ctx, n, f.mask), operand == 1 && is_finite_fill(n->operands[0]), false };
-    return (Flow){ value, is_reduction(n) ? batch_spread(ctx, n, f.mask, 0) : NULL, false, f.near };
+    if (is_reduction(n))
+        return (Flow){ value, mask_before_reduction(ctx, n, operand, f.mask), false, f.near };
+    if (f.near)
+        return (Flow){ .value = value };
+    if (node_is_ruled(n))
+        return (Flow){ value, mask_of_line(ctx, n, operand, f.mask), false, false };
+    Node *condition = mask_condition(f.mask);
+    return (Flow){ value, mask_of_condition(ctx, condition, n->operands[operand]->type), false, false };
 }

@@ -36,7 +36,7 @@ bool is_region(const Node *n)
 
 bool is_built(const Node *n)
 {
-    return n->op == OP_product_slope || n->op == OP_cumprod_slope || n->op == OP_cumprod_back;
+    return n->op == OP_product_like || n->op == OP_product_slope || n->op == OP_cumprod_slope || n->op == OP_cumprod_back;
 }
 
 /* ---- what both sweeps ask -------------------------------------------------------------------------------------- */
@@ -156,6 +156,8 @@ static Node *built_adjoint(Sweep *s, Node *n, int operand, Node *g)
         return declared_adjoint(ctx, n, operand, g, s->batch);
     if (n->op == OP_det_cofactors)
         return cofactors_adjoint(ctx, n, operand, g);
+    if (n->op == OP_product_like)
+        return product_like_adjoint(ctx, n, g);
     if (n->op == OP_product_slope)
         return product_slope_adjoint(ctx, n, operand, g);
     if (n->op == OP_cumprod_slope || n->op == OP_cumprod_back)

@@ -33,6 +33,8 @@ Node *recurrence_adjoint(Context *, Node *n, int operand, Node *g);
 Node *recurrence_tangent(Context *, Node *n, Node *const *tangents);
 Node *product_adjoint(Context *, const Node *n, Node *g, int batch);
 Node *product_tangent(Context *, const Node *n, Node *dx);
+Node *product_like_adjoint(Context *, const Node *n, Node *g);
+Node *product_like_tangent(Context *, const Node *n, Node *dx);
 /* With g in the place of a direction, or for x as one more; also the tangent.  NULL: it is zero. */
 Node *product_slope_adjoint(Context *, const Node *n, int operand, Node *g);
 Node *cumprod_adjoint(Context *, const Node *n, int operand, Node *g);

@@ -126,6 +126,8 @@ const Sample samples[] = {
     { OP_with_slope, ONE(SHAPE1(4)), TEXT("logsumexp(x, axis: -1)") },
     { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("logsumexp(x, axis: 0)") },
     { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("cross_entropy(x, [2, 0], reduction: sum)") },
+    { OP_product_like, ONE(SHAPE1(4)), TEXT("prod(x)") },
+    { OP_product_like, ONE(SHAPE3(2, 1, 3)), TEXT("prod(x, axis: (0, 2))") },
     { OP_centred_like, ONE(SHAPE1(3)), TEXT("var(x)") },
     { OP_centred_like, ONE(SHAPE2(2, 3)), TEXT("layer_norm(x, axis: 0)") },
     { OP_centred_like, ONE(SHAPE3(2, 1, 3)), TEXT("std(x, axis: (0, 2))") },

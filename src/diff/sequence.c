@@ -171,6 +171,13 @@ static Node *product_of_others(Context *ctx, Node *x, int count, Node **directio
     return sum;
 }
 
+/* A product of finite numbers is NaN only where it overflowed before it met a zero: it is 0. */
+static Node *unless_overflown(Context *ctx, Node *line, Node *others)
+{
+    Node *zero = node_sum(ctx, node_binary(ctx, OP_sub, line, line), 1, (int[]){ line->type->rank - 1 }, true);
+    return node_where(ctx, node_unary(ctx, OP_isnan, others), zero, others);
+}
+
 /* Everything gets the shape of the last direction, which has the most batch axes.  NULL: more directions than elements. */
 static Node *product_slope(Context *ctx, Node *x, int count, Node *const *directions, int axis_count, const int64_t *axes)
 {
@@ -187,9 +194,11 @@ static Node *product_slope(Context *ctx, Node *x, int count, Node *const *direct
         operands[2 + k] = node_expand(ctx, directions[k], type);
         lines[k] = as_line(ctx, operands[2 + k], axis_count, axes);
     }
+    Node *others = product_of_others(ctx, line, count, lines);
+    if (count == 0)
+        others = unless_overflown(ctx, line, others);
     const Type *full = as_line(ctx, operands[1], axis_count, axes)->type;
-    Node *others = node_expand(ctx, product_of_others(ctx, line, count, lines), full);
-    operands[0] = from_line(ctx, others, type, axis_count, axes);
+    operands[0] = from_line(ctx, node_expand(ctx, others, full), type, axis_count, axes);
     return node_ruled(ctx, OP_product_slope, count + 2, operands, axis_count, own);
 }
 
@@ -215,6 +224,20 @@ Node *product_tangent(Context *ctx, const Node *n, Node *dx)
     int axes[RANK_MAX], count = reduced_axes(n, axes);
     Node *others = product_slope(ctx, n->operands[0], 0, NULL, n->attr_count, n->attr);
     return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, false);
+}
+
+Node *product_like_adjoint(Context *ctx, const Node *n, Node *g)
+{
+    return node_binary(ctx, OP_mul, g, product_slope(ctx, n->operands[RULED_X], 0, NULL, n->attr_count, n->attr));
+}
+
+Node *product_like_tangent(Context *ctx, const Node *n, Node *dx)
+{
+    int axes[RANK_MAX], count = reduced_axes(n, axes), rank = dx->type->rank;
+    Node *others = product_slope(ctx, n->operands[RULED_X], 0, NULL, n->attr_count, n->attr);
+    for (int k = 0; k < count; k++)
+        axes[k] += rank;
+    return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, true);
 }
 
 /* ---- running product --------------------------------------------------------------------------------------------- */

@@ -179,6 +179,7 @@ static Bounds of_op(Search *s, const Node *n, int depth)
     case OP_sqrt: case OP_cbrt: case OP_pow: return from_zero(x);
     case OP_sum: return scaled(x, (double)(n->operands[0]->type->count / n->type->count));
     case OP_prod: return from_zero(x);
+    case OP_product_like: return from_zero(bounds(s, n->operands[RULED_X], depth));
     case OP_exp: case OP_sigmoid: case OP_softplus: return (Bounds){ 0, INFINITY, false, false };
     case OP_tanh: case OP_erf: return (Bounds){ -1, 1, false, false };
     case OP_sin: case OP_cos: return (Bounds){ -1, 1, true, true };

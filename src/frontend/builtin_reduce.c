@@ -11,6 +11,20 @@ static Context *context_of(const Call *call)
     return call->frame->env->ctx;
 }
 
+/* x without the axes, which are 1, unless they are to be kept. */
+static Node *dropped(const Call *call, Node *x, int count, const int *axes, bool keepdim)
+{
+    int64_t sizes[RANK_MAX];
+    int rank = 0;
+    for (int k = 0, next = 0; k < x->type->rank; k++) {
+        if (next < count && axes[next] == k)
+            next++;
+        else
+            sizes[rank++] = type_size(x->type, k);
+    }
+    return keepdim ? x : node_reshape(context_of(call), x, type_sized(context_of(call), x->type->elem, rank, sizes));
+}
+
 /* ---- reductions -------------------------------------------------------------------------------------------------- */
 static Node *reduce(Call *call, Op op)
 {
@@ -23,7 +37,30 @@ static Node *reduce(Call *call, Op op)
 }
 
 static Node *build_sum(Call *call) { return reduce(call, OP_sum); }
-static Node *build_prod(Call *call) { return reduce(call, OP_prod); }
+
+/* Of numbers that are finite only one which overflowed and then met a zero is NaN: it is 0. */
+static Node *real_product(Context *ctx, Node *x, int count, const int *axes)
+{
+    int from_end[RANK_MAX];
+    Node *product = node_reduce(ctx, OP_prod, x, count, axes, true);
+    Node *zero = node_sum(ctx, node_binary(ctx, OP_sub, x, x), count, axes, true);
+    Node *value = node_where(ctx, node_unary(ctx, OP_isnan, product), zero, product);
+    for (int k = 0; k < count; k++)
+        from_end[k] = axes[k] - x->type->rank;
+    return node_ruled(ctx, OP_product_like, 2, (Node *[]){ value, x }, count, from_end);
+}
+
+static Node *build_prod(Call *call)
+{
+    Node *x = value_number(call->frame, call->args[0]);
+    int axes[RANK_MAX], count = x ? call_axes(call, x->type->rank, axes) : -1;
+    bool keepdim;
+    if (count < 0 || !call_truth(call, "keepdim", false, &keepdim))
+        return NULL;
+    if (x->type->elem != ELEM_REAL || count == 0)
+        return node_reduce(context_of(call), OP_prod, x, count, axes, keepdim);
+    return dropped(call, real_product(context_of(call), x, count, axes), count, axes, keepdim);
+}
 
 static bool is_int(Value v)
 {
@@ -118,20 +155,12 @@ static Node *build_rank(Call *call)
 /* The axes that a reduction kept as 1 vanish, unless they are to be kept. */
 static Node *build_drop(Call *call)
 {
-    Context *ctx = context_of(call);
     Node *x = value_tensor(call->frame, call->args[0]);
-    int axes[RANK_MAX], count = x ? call_axes(call, x->type->rank, axes) : -1, rank = 0;
-    int64_t sizes[RANK_MAX];
+    int axes[RANK_MAX], count = x ? call_axes(call, x->type->rank, axes) : -1;
     bool keepdim;
     if (count < 0 || !call_truth(call, "keepdim", false, &keepdim))
         return NULL;
-    for (int k = 0, next = 0; k < x->type->rank; k++) {
-        if (next < count && axes[next] == k)
-            next++;
-        else
-            sizes[rank++] = type_size(x->type, k);
-    }
-    return keepdim ? x : node_reshape(ctx, x, type_sized(ctx, x->type->elem, rank, sizes));
+    return dropped(call, x, count, axes, keepdim);
 }
 
 /* The first element along the axes, which are kept as 1. */

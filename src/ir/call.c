@@ -73,7 +73,7 @@ Node *node_ruled(Context *ctx, Op op, int count, Node *const *operands, int axis
     const Type *type = operands[0]->type;
     CHECK(ctx, op_info[op].class == CLASS_RULED && (op_info[op].arity < 0 || count == op_info[op].arity));
     for (int k = 0; k < count; k++) {
-        bool spread = op != OP_with_slope && (k == RULED_X || k == RULED_V);
+        bool spread = op != OP_with_slope && op != OP_product_like && (k == RULED_X || k == RULED_V);
         full[k] = spread ? node_expand(ctx, operands[k], type) : operands[k];
     }
     for (int k = 0; k < axis_count; k++)

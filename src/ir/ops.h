@@ -203,6 +203,7 @@ OTHER(det_cofactors, -1, "det_cofactors(x, w.., g), and with g for one of w..: i
 OTHER(call, -1, NONE, "a C function of the user, of every element")   /* arguments */
 OTHER(override, -1, NONE, "a value whose derivative is declared")     /* value, arguments; vanishes with the binds */
 /* -- reductions over `axis` -- */
+RULED(product_like, 2, NONE, NONE, NONE, NONE, "product of x, which keeps its axes: in src/diff")
 RULED(product_slope, -1, NONE, NONE, NONE, NONE, "derivative of prod(x) in the directions v.., and an open one: in src/diff")
 RULED(cumprod_slope, -1, NONE, NONE, NONE, NONE, "derivative of cumprod(x) in the directions v..: in src/diff")
 RULED(cumprod_back, -1, NONE, NONE, NONE, NONE, "derivative of sum(w * cumprod(x)) in v.., and an open one: in src/diff")
