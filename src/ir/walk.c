@@ -23,7 +23,8 @@ BodyWalk body_walk(Context *ctx, Node *const *roots, int count, const NodeSet *f
             continue;
         map_put(w.place, n, n);
         vec_push(ctx->scratch, &w.nodes, n);
-        if ((!set_has(from, n) && !node_is_carried_view(n)) || (ends && map_get(ends, n)))
+        bool stays = set_has(from, n) || node_is_carried_view(n) || n->op == OP_expand;
+        if (!stays || (ends && map_get(ends, n)))
             continue;
         for (int k = 0; k < n->operand_count; k++)
             if (!map_get(w.place, n->operands[k]))
