@@ -62,6 +62,9 @@ static Node *build_prod(Call *call)
     return dropped(call, real_product(context_of(call), x, count, axes), count, axes, keepdim);
 }
 
+/* What a printed graph has. */
+static Node *build_plain_prod(Call *call) { return reduce(call, OP_prod); }
+
 static bool is_int(Value v)
 {
     return v.kind == VALUE_TENSOR && v.node->type->elem == ELEM_INT;
@@ -241,6 +244,7 @@ static Node *build_refuse(Call *call)
 const Builtin reduce_builtins[] = {
     { "sum", build_sum, 1, 1, "axis keepdim", false },
     { "prod", build_prod, 1, 1, "axis keepdim", false },
+    { "plain_prod", build_plain_prod, 1, 1, "axis keepdim", false },
     { "max", build_max, 1, 2, "axis keepdim", false },
     { "min", build_min, 1, 2, "axis keepdim", false },
     { "max_first", build_max_first, 1, 1, "axis keepdim", false },

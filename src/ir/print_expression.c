@@ -275,7 +275,12 @@ static void put_join(Printer *p, const Node *n)
 
 static const char *reduction_name(Op op)
 {
-    return op == OP_max_reduce ? "max" : op == OP_min_reduce ? "min" : op_info[op].name;
+    switch (op) {
+    case OP_max_reduce: return "max";
+    case OP_min_reduce: return "min";
+    case OP_prod: return "plain_prod";                      /* prod is more than the op */
+    default: return op_info[op].name;
+    }
 }
 
 static void put_reduction(Printer *p, const Node *n)
