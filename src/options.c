@@ -277,6 +277,13 @@ static bool set_lanes(Context *ctx, const char *value)
     return ctx->options.lanes <= LANES_MOST ? true : refuse(ctx, "--lanes", "is at most 1024");
 }
 
+static bool set_scalars(Context *ctx, const char *value)
+{
+    enum { SCALARS_MOST = 100000 };
+    if (!set_integer(ctx, "--scalars", value, &ctx->options.scalars)) return false;
+    return ctx->options.scalars <= SCALARS_MOST ? true : refuse(ctx, "--scalars", "is at most 100000");
+}
+
 static bool apply(Context *ctx, Command *command, OptionId id, const char *value)
 {
     Options *o = &ctx->options;
@@ -292,7 +299,7 @@ static bool apply(Context *ctx, Command *command, OptionId id, const char *value
     case OPTION_LEVEL: return (o->level = CHOOSE(ctx, "-O", value, "0", "1", "2")) >= 0;
     case OPTION_WORK: return set_choice(ctx, "--work", value, "arg", "static", &o->work_static);
     case OPTION_STACK_LIMIT: return set_integer(ctx, "--stack-limit", value, &o->stack_limit);
-    case OPTION_SCALARS: return set_integer(ctx, "--scalars", value, &o->scalars);
+    case OPTION_SCALARS: return set_scalars(ctx, value);
     case OPTION_LANES: return set_lanes(ctx, value);
     case OPTION_RAM_BUDGET:
         return set_bytes(ctx, "--ram-budget", value, &o->ram_budget);

@@ -67,8 +67,11 @@ absent() { for f in "$@"; do [ ! -e "$f" ] || { verdict 0 "$f was written"; retu
 printf 'fn f(M_PI: real, x: real) -> (y: real) { y = sin(x) * M_PI; }\nexport f;\n' >pi.ad
 expect 0 'double M_PI_,' '' pi.ad
 
-# as many trips as an int counts
+# as many trips as an int counts, also where nothing real is computed
 expect 0 'i < 2147483647' '' long.ad
+printf 'fn f(k: int) -> (y: int) { mut a = k; for i in 0..2147483647 { a += i * a; } y = a; }\nexport f;\n' >count.ad
+expect 0 'i < 2147483647' '' count.ad
+expect 2 '' 'is at most 100000' --scalars=100001 long.ad
 
 # reports about the tool itself
 expect 0 '^usage: adc' '' --help

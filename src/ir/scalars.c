@@ -17,7 +17,8 @@ enum {
     LEAST = 64,                                             /* operations that are worth the trouble */
     GAIN = 2,                                               /* so many times fewer operations */
     LENGTH = 100,                                           /* operations of text for every time that they are fewer */
-    TRIED = 32                                              /* operations tried for one that is allowed */
+    TRIED = 32,                                             /* operations tried for one that is allowed */
+    STEPS = 4                                               /* steps for one operation that is tried */
 };
 
 typedef struct {
@@ -26,8 +27,11 @@ typedef struct {
     Map *number;                                            /* scalar -> 1 + its number */
     Map *finite;                                            /* scalar -> whether it is finite for finite inputs */
     int64_t work, most;                                     /* operations without simplification */
+    int64_t steps;                                          /* elements and trips, whatever they compute */
     bool fails;                                             /* something is not known before it runs, or there is too much */
 } Writer;
+
+static bool is_finite(Writer *, const Node *);
 
 static double number_of(Writer *w, Node *n)
 {
@@ -36,6 +40,7 @@ static double number_of(Writer *w, Node *n)
         return (double)(known - 1);
     vec_push(w->ctx->scratch, &w->table, n);
     map_put(w->number, n, (void *)(intptr_t)w->table.count);
+    is_finite(w, n);                                        /* of operands first: no deep recursion later */
     return (double)(w->table.count - 1);
 }
 
@@ -62,6 +67,13 @@ static void count_work(Writer *w, const Node *n, int64_t count)
 {
     w->work += n->type->elem == ELEM_REAL && n->op != OP_real ? count : 0;
     w->fails |= w->work > w->most;
+}
+
+static bool count_steps(Writer *w, int64_t count)
+{
+    w->steps += count;
+    w->fails |= w->steps > STEPS * w->most;
+    return !w->fails;
 }
 
 /* Made of finite inputs by what is bounded, and + - *: finite, but for what is near the largest number. */
@@ -176,7 +188,7 @@ static void write_products(Writer *w, const Node *n, const int64_t *labels, cons
             term = product(w, n, term, operands[1][place_in(&all, y, second)]);
         out[at] = total(w, out[at], term);
         count_work(w, n, y ? 2 : 1);
-    } while (count_on(&all) && !w->fails);
+    } while (count_steps(w, 1) && count_on(&all));
 }
 
 static void write_sum(Writer *w, const Node *n, const double *const *operands, double *out)
@@ -282,8 +294,9 @@ static void write_loop(Writer *w, const Node *n, double *const *operands, double
     for (int k = 0; k < carries; k++)
         arguments[1 + k] = operands[1 + k];
     for (int k = carries; k < body->results.count; k++)
-        values[k] = array_of(w, node_result_type(w->ctx, n, k));
-    for (int64_t trip = 0; trip < n->attr[0] && !w->fails; trip++) {
+        if (count_steps(w, node_result_type(w->ctx, n, k)->count))
+            values[k] = array_of(w, node_result_type(w->ctx, n, k));
+    for (int64_t trip = 0; trip < n->attr[0] && count_steps(w, 1); trip++) {
         double index = number_of(w, node_int(w->ctx, trip));
         arguments[0] = &index;
         write_nodes(w, body, arguments, results);
@@ -294,7 +307,6 @@ static void write_loop(Writer *w, const Node *n, double *const *operands, double
             else
                 memcpy(values[k] + trip * count, results[k], sizeof *results[k] * (size_t)count);
         }
-        count_work(w, n, 0);
     }
     for (int k = 0; k < carries; k++)
         values[k] = arguments[1 + k];
@@ -338,10 +350,8 @@ static void write_nodes(Writer *w, const Fn *fn, double *const *arguments, doubl
             of_region[k] = NEW_ARRAY(ctx->scratch, double *, region_result_count(n) + 1);
             write_region(w, n, operands, of_region[k]);
         } else if (n->op != OP_param) {
-            if (n->type->count > w->most) {
-                w->fails = true;
+            if (!count_steps(w, n->type->count + 1))
                 return;
-            }
             value[k] = array_of(w, n->type);
             write_node(w, n, (const double *const *)operands, value[k]);
         }
