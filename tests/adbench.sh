@@ -6,19 +6,7 @@ set -u
 adc=$1 scratch=$2
 here=$(cd "$(dirname "$0")/../examples/adbench" && pwd)
 mkdir -p "$scratch"
-passed=0 failed=0
-
-# check WHAT COMMAND...: the command succeeds; its output is shown when it does not
-check() {
-    what=$1
-    shift
-    if "$@" >"$scratch/log" 2>&1; then passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "$what"
-        tail -20 "$scratch/log"
-    fi
-}
+. "$(dirname "$0")/counting.sh"
 
 for model in gmm lstm ba; do
     [ -n "${RUNS:-}" ] || check "$model.ad: --check" "$adc" --check "$here/$model.ad"
@@ -35,5 +23,4 @@ for data in $(find "$here/data" -name '*.txt' ! -path '*/model_*' | sort); do
     esac
     check "$file" sh "$here/run" "$adc" "$scratch" "$data" "$here/reference/$file"
 done
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+report

@@ -8,22 +8,10 @@ set -u
 adc=$1 scratch=$2
 here=$(cd "$(dirname "$0")" && pwd)
 models=$(cd "$here/../examples/gradbench" && pwd)
-passed=0 failed=0
+. "$(dirname "$0")/counting.sh"
 flags="-std=c11 -D_DEFAULT_SOURCE -Wall -Wextra -Werror -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 rm -rf "$scratch"
 mkdir -p "$scratch"
-
-# check WHAT COMMAND...: the command succeeds; its output is shown when it does not
-check() {
-    what=$1
-    shift
-    if "$@" >"$scratch/log" 2>&1; then passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "$what"
-        tail -20 "$scratch/log"
-    fi
-}
 
 for model in hello gmm ba lstm ht_simple ht_complicated kmeans lse llsq det ode; do
     [ -n "${RUNS:-}" ] || check "$model.ad: --check" "$adc" --check "$models/$model.ad"
@@ -44,5 +32,4 @@ check "the driver" gcc $flags -o "$scratch/drive" "$here/gradbench/drive.c" -lja
 cases=$(ls "$here/gradbench/cases" | wc -l)
 answers compiled "$cases" --cflags=-O1
 [ -n "${RUNS:-}" ] || answers cached 0 --cflags=-O1
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+report

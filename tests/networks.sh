@@ -6,20 +6,8 @@ set -u
 adc=$1 scratch=$2
 examples=$(cd "$(dirname "$0")/../examples" && pwd)
 mkdir -p "$scratch"
-passed=0 failed=0
+. "$(dirname "$0")/counting.sh"
 if "$adc" --version | grep -q '^with LLVM'; then engines=c,llvm; else engines=c; fi
-
-# check WHAT COMMAND...: the command succeeds; its output is shown when it does not
-check() {
-    what=$1
-    shift
-    if "$@" >"$scratch/log" 2>&1; then passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "$what"
-        tail -20 "$scratch/log"
-    fi
-}
 
 for model in "$examples"/networks/*.ad; do
     check "$model: --check" "$adc" --check --engine=$engines "$model"
@@ -37,5 +25,4 @@ for compiler in gcc clang; do
     check "irises, $compiler -O2" train double $compiler -O2
     check "irises in floats, $compiler, sanitized" train float $compiler "-O1 -fsanitize=address,undefined"
 done
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+report
