@@ -1,13 +1,13 @@
 /* scalars.c: small functions written out in scalars: loops trip by trip, arrays element by element.
  *
- * What is constant then vanishes: the zeros of an identity that a Jacobian is seeded with, those of tables, sums that have
- * not begun.  It is done where this leaves half of the arithmetic or less, in a text that is the longer the more is saved;
- * expression graphs of scalars are how CasADi's SX works (Andersson et al., "CasADi: a software framework for nonlinear optimization and
- * optimal control", Mathematical Programming Computation 11, 2019).
+ * What is constant then vanishes: the zeros of an identity that a Jacobian is seeded with, those of tables, sums that
+ * have not begun.  It is done where this leaves half of the arithmetic or less, in a text that is the longer the more is
+ * saved; expression graphs of scalars are how CasADi's SX works (Andersson et al., "CasADi: a software framework for
+ * nonlinear optimization and optimal control", Mathematical Programming Computation 11, 2019).
  *
- * The value of a node is an array of numbers of scalars, as doubles: so what only moves elements, at indices that are known,
- * is the evaluator's to do.  0 times anything is 0 in a derivative; elsewhere where the other factor is finite for finite
- * inputs, and else it is computed. */
+ * The value of a node is an array of numbers of scalars, as doubles: so what only moves elements, at indices that are
+ * known, is the evaluator's to do.  0 times anything is 0 in a derivative; elsewhere where the other factor is finite
+ * for finite inputs, and else it is computed. */
 #include "graph.h"
 
 #include <math.h>
@@ -85,7 +85,8 @@ static bool is_finite(Writer *w, const Node *n)
         return known == YES;
     bool finite = n->op != OP_constant || isfinite(n->data[0]);
     switch (n->op) {
-    case OP_param: case OP_constant: case OP_sin: case OP_cos: case OP_tanh: case OP_sigmoid: case OP_atan: case OP_real: break;
+    case OP_param: case OP_constant: case OP_real: break;
+    case OP_sin: case OP_cos: case OP_tanh: case OP_sigmoid: case OP_atan:
     case OP_add: case OP_sub: case OP_mul: case OP_neg: case OP_square: case OP_slice: case OP_reshape:
         for (int k = 0; k < n->operand_count; k++)
             finite &= is_finite(w, n->operands[k]);
