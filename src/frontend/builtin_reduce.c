@@ -26,12 +26,19 @@ static Node *dropped(const Call *call, Node *x, int count, const int *axes, bool
 }
 
 /* ---- reductions -------------------------------------------------------------------------------------------------- */
+/* The axes, and whether they stay as 1; -1 after an error message. */
+static int reduced_axes(Call *call, const Node *x, int *axes, bool *keepdim)
+{
+    int count = x ? call_axes(call, x->type->rank, axes) : -1;
+    return count >= 0 && call_truth(call, "keepdim", false, keepdim) ? count : -1;
+}
+
 static Node *reduce(Call *call, Op op)
 {
     Node *x = value_number(call->frame, call->args[0]);
-    int axes[RANK_MAX], count = x ? call_axes(call, x->type->rank, axes) : -1;
     bool keepdim;
-    if (count < 0 || !call_truth(call, "keepdim", false, &keepdim))
+    int axes[RANK_MAX], count = reduced_axes(call, x, axes, &keepdim);
+    if (count < 0)
         return NULL;
     return node_reduce(context_of(call), op, x, count, axes, keepdim);
 }
@@ -53,9 +60,9 @@ static Node *real_product(Context *ctx, Node *x, int count, const int *axes)
 static Node *build_prod(Call *call)
 {
     Node *x = value_number(call->frame, call->args[0]);
-    int axes[RANK_MAX], count = x ? call_axes(call, x->type->rank, axes) : -1;
     bool keepdim;
-    if (count < 0 || !call_truth(call, "keepdim", false, &keepdim))
+    int axes[RANK_MAX], count = reduced_axes(call, x, axes, &keepdim);
+    if (count < 0)
         return NULL;
     if (x->type->elem != ELEM_REAL || count == 0)
         return node_reduce(context_of(call), OP_prod, x, count, axes, keepdim);
@@ -159,9 +166,9 @@ static Node *build_rank(Call *call)
 static Node *build_drop(Call *call)
 {
     Node *x = value_tensor(call->frame, call->args[0]);
-    int axes[RANK_MAX], count = x ? call_axes(call, x->type->rank, axes) : -1;
     bool keepdim;
-    if (count < 0 || !call_truth(call, "keepdim", false, &keepdim))
+    int axes[RANK_MAX], count = reduced_axes(call, x, axes, &keepdim);
+    if (count < 0)
         return NULL;
     return dropped(call, x, count, axes, keepdim);
 }
