@@ -4,6 +4,8 @@
 #   make demo           what it does, on a small example
 #   make gradbench      GradBench's problems: examples/gradbench
 #   make check          all tests; the last line is `N passed, N failed`
+#   make firmware       the workloads on emulated cores: instructions, flash, RAM and stack of each
+#   make gate           the rules of generated C, with MISRA checks, on all programs: hours
 #   make promote        rewrites the golden files of tests/golden and tests/errors: read the diff
 #   make bench          timings
 #   make install        the compiler and its manual page, below $(DESTDIR)$(PREFIX)
@@ -105,6 +107,12 @@ demo: all
 check: all
 	@sh .ci/tools clang g++ cppcheck || echo 'the tests that need them are left out' >&2
 	@sh tests/run $(ADC) $(BUILD)/tests
+firmware: all
+	@sh .ci/firmware
+	@sh tests/firmware/run $(ADC) $(BUILD)/firmware
+gate: all
+	@sh .ci/tools clang g++ cppcheck
+	@GATE=all sh tests/run $(ADC) $(BUILD)/tests gate
 promote: all
 	@sh tests/run --promote $(ADC) $(BUILD)/tests
 bench: all

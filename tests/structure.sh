@@ -28,6 +28,13 @@ verdict $? "folders include each other: $(cat "$scratch.circle")"
 [ -s "$scratch.edges" ]
 verdict $? "no include was found"
 
+# What the Makefile and the pages say that make makes, it has a rule for: .PHONY alone makes `make NAME` do nothing.
+for target in $(cd "$here" && cat Makefile README.md doc/*.md |
+    sed -n 's/^#   make \([a-z][a-z]*\) .*/\1/p; s/^make *\([a-z][a-z]*\)\( *#.*\)*$/\1/p; s/.*`make *\([a-z][a-z]*\)`.*/\1/p; s/^.PHONY: FORCE//p' | sort -u); do
+    grep -q "^$target:" "$here/Makefile"
+    verdict $? "no rule makes $target"
+done
+
 # A new op is one row: the builtin, its test, its line in the list, its derivative and its C come from there.
 rm -rf "$scratch"
 mkdir -p "$scratch"
