@@ -9,8 +9,8 @@
 enum {
     LEAST_TRIPS = 256,
     FEW = 8,                                                /* lanes: one or a few vectors */
-    LEAST_WORK = 1000000,                                   /* operations of a call; below, vectors save no time that counts */
-    WORK_PER_BYTE = 64                                      /* of workspace that is added */
+    LEAST_WORK = 100000,                                    /* operations of a call; below, vectors save no time that counts */
+    WORK_PER_BYTE = 24                                      /* of workspace that is added */
 };
 
 static int64_t operations(const Costs *c) { return c->adds + c->muls + c->divs + c->calls + c->compares; }

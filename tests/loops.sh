@@ -73,9 +73,10 @@ done
 gmm=$examples/adbench/gmm.ad
 for export in gmm 'g = grad(gmm)' 'h = hvp(gmm)'; do
     same "$gmm" "$export" "--lanes=1 -D d=10 -D n=1000 -D K=200" "--lanes=1 -D d=10 -D n=100000 -D K=1600"
-    long "$gmm" "$export" "-D d=10 -D n=1000 -D K=5" "-D d=10 -D n=1000 -D K=200"
-    long "$gmm" "$export" "-D d=20 -D n=1000 -D K=5" "-D d=20 -D n=1000 -D K=200"
-    long "$gmm" "$export" "-D K=5" "-D K=200"
+    for d in 2 3 10 20 64; do
+        long "$gmm" "$export" "-D d=$d -D n=1000 -D K=5" "-D d=$d -D n=1000 -D K=200"
+        long "$gmm" "$export" "-D d=$d -D K=5" "-D d=$d -D K=200"
+    done
     long "$gmm" "$export" "--lanes=1 -D d=10 -D n=1000 -D K=5" "--lanes=1 -D d=10 -D n=1000 -D K=200"
 done
 for export in ba ba_jacobian; do
@@ -101,7 +102,7 @@ lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=200
 lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 -O1
 lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --lanes=1
 lanes adbench/gmm 'g = grad(gmm)' 0 -D d=10 -D K=25 -D n=1000 --ram-budget=1M
-lanes adbench/gmm 'g = grad(gmm)' 0 -D d=2 -D K=2 -D n=1000
+lanes adbench/gmm 'g = grad(gmm)' 0 -D d=2 -D K=2 -D n=300
 lanes adbench/gmm 'g = grad(gmm)' 1 -D d=2 -D K=2 -D n=1000 --lanes=16
 lanes adbench/ba ba_jacobian 0 -D p=32000
 lanes gradbench/llsq 'g = grad(primal)' 1 -D M=500 -D N=1000

@@ -108,7 +108,7 @@ static void measure(Lowering *lower, NodeInfo *info)
     info->is_known = window_is_known(lower, n);
     info->is_window = node_is_window(lower, n);
     int cost = own_cost(info), depth = 1;
-    info->irregular = n->type->count <= SMALL_COUNT
+    info->irregular = n->type->count <= SMALL_COUNT && (n->type->rank < 2 || type_size(n->type, 0) <= SMALL_SIZE)
         && (n->op == OP_stack || n->op == OP_concat || n->op == OP_pad || (n->op == OP_constant && n->type->rank > 0));
     if (n->op == OP_relu && lower->ctx->options.level > 0)
         info_of(lower, n->operands[0])->instead = n;

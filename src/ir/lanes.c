@@ -606,7 +606,7 @@ static int64_t trip_work(Context *ctx, const Fn *body)
 /* What is read and written in a trip is moved from and to lanes: that has to be little beside the work. */
 static bool is_large(Context *ctx, const Node *loop)
 {
-    enum { MUCH = 2000 };
+    enum { MUCH = 100 };
     return loop->body[0]->results.count == loop->attr[1] && trip_work(ctx, loop->body[0]) >= MUCH;
 }
 
