@@ -31,6 +31,9 @@ typedef uint64_t Bits;
 #define MOST PICK(DBL_MAX, FLT_MAX)
 #define DIGITS PICK(DBL_MANT_DIG, FLT_MANT_DIG)
 
+#ifndef SHARE
+#define SHARE 1                                             /* of the points: one in so many */
+#endif
 enum { BATCH = 64, VALUE_BY_SLOPE = 1, DERIVATIVE_BY_SLOPE = 2 };
 
 /* ---- samples ------------------------------------------------------------------------------------------------------ */
@@ -121,7 +124,7 @@ static void measure(const char *name, Unary *run, UnaryReference *reference, dou
     if (!is_asked(name))
         return;
     mpfr_inits(exact, want, slope, second, (mpfr_ptr)0);
-    for (int k = 0; k < batches; k++) {
+    for (int k = 0; k < batches / SHARE; k++) {
         for (int i = 0; i < BATCH; i++)
             x[i] = sample(&state, low, high);
         run(x, y, d);
@@ -164,7 +167,7 @@ static void measure_pair(const char *name, Binary *run, BinaryReference *referen
     if (!is_asked(name))
         return;
     mpfr_inits(a, b, want, dx, dw, (mpfr_ptr)0);
-    for (int k = 0; k < batches; k++) {
+    for (int k = 0; k < batches / SHARE; k++) {
         for (int i = 0; i < BATCH; i++)
             sample_pair(&state, is_power, &x[i], &w[i]);
         run(x, w, y, d, e);
