@@ -189,10 +189,10 @@ static Node *row_at(Context *ctx, Node *x, int batch, Node *t)
 /* Adjoints in a body of which the loop has run before: of their stand-ins the role tells. */
 static Node *stand_in_of_adjoint(Backward *w, Node *adjoint)
 {
-    Node *param = body_stand_in(w->body, adjoint);
-    if (w->apart)
-        param->origin.role = ROLE_ADJOINT;
-    return param;
+    Node *seed = body_stand_in_seed(w->body, adjoint), *value = seed->op == OP_where ? seed->operands[1] : seed;
+    if (w->apart && value->op == OP_param)
+        value->origin.role = ROLE_ADJOINT;
+    return seed;
 }
 
 /* Do the adjoints depend on what the loop yields, or on what a loop around it does?  Not in all of a long program is looked. */

@@ -10,19 +10,37 @@
 #include <math.h>
 
 /* ---- sums of flows --------------------------------------------------------------------------------------------- */
-Node *flow_value(Context *ctx, Flow f)
+static Node *masked(Context *ctx, Flow f)
 {
     return !f.mask || f.clean ? f.value : node_where(ctx, f.mask, f.value, node_real(ctx, 0));
+}
+
+Node *flow_value(Context *ctx, Flow f)
+{
+    return f.value ? masked(ctx, pattern_settle(ctx, f)) : NULL;
 }
 
 /* An element is chosen if it is in either; where only one has a mask, the other may come from anywhere. */
 Flow flow_add(Context *ctx, Flow a, Flow b)
 {
-    if (a.mask == b.mask)
-        return (Flow){ node_binary(ctx, OP_add, a.value, b.value), a.mask, a.clean && b.clean, a.near };
-    Node *sum = node_binary(ctx, OP_add, flow_value(ctx, a), flow_value(ctx, b));
-    Node *mask = a.mask && b.mask ? node_binary(ctx, OP_or, a.mask, b.mask) : NULL;
-    return (Flow){ sum, mask, true, mask && (a.near || b.near) };
+    Flow sum = { .pattern = pattern_join(ctx, a.pattern, b.pattern) };
+    if (a.pattern != b.pattern) {
+        a = pattern_settle(ctx, a);
+        b = pattern_settle(ctx, b);
+    }
+    sum.bare = a.bare || b.bare;
+    if (a.mask == b.mask) {
+        sum.value = node_binary(ctx, OP_add, a.value, b.value);
+        sum.mask = a.mask;
+        sum.clean = a.clean && b.clean;
+        sum.near = a.near;
+        return sum;
+    }
+    sum.value = node_binary(ctx, OP_add, masked(ctx, a), masked(ctx, b));
+    sum.mask = a.mask && b.mask ? node_binary(ctx, OP_or, a.mask, b.mask) : NULL;
+    sum.clean = true;
+    sum.near = sum.mask && (a.near || b.near);
+    return sum;
 }
 
 /* ---- masks through ops ----------------------------------------------------------------------------------------- */
@@ -45,7 +63,7 @@ static bool is_reduction(const Node *n)
 Node *flow_seed(Context *ctx, const Node *n, Flow f)
 {
     bool waits = node_is_pointwise(n) ? n->op != OP_where || !f.near : (moves(n) && !f.near) || is_reduction(n);
-    return waits ? f.value : flow_value(ctx, f);
+    return waits ? f.value : masked(ctx, f);
 }
 
 static Node *positive(Context *ctx, Node *x)
@@ -145,7 +163,7 @@ static Flow selected(Context *ctx, Node *value, const Type *shape)
         c = node_unary(ctx, OP_not, c);
     if (first && c->op != OP_not)                           /* another comparison, which the value does not have */
         return (Flow){ .value = value };
-    return (Flow){ value->operands[first ? 2 : 1], c, false, true };
+    return flow_of(value->operands[first ? 2 : 1], c, false, true);
 }
 
 static Flow through_elementwise(Context *ctx, const Node *n, int operand, Flow f, Node *value)
@@ -153,28 +171,28 @@ static Flow through_elementwise(Context *ctx, const Node *n, int operand, Flow f
     const Type *shape = n->operands[operand]->type;
     if (n->op == OP_where) {
         Node *chosen = operand == 1 ? n->operands[0] : node_unary(ctx, OP_not, n->operands[0]);
-        return (Flow){ value, f.mask && !f.near ? node_binary(ctx, OP_and, f.mask, chosen) : chosen, false, false };
+        return flow_of(value, f.mask && !f.near ? node_binary(ctx, OP_and, f.mask, chosen) : chosen, false, false);
     }
     bool keeps_zero = n->op == OP_neg || n->op == OP_add || n->op == OP_sub;
     if (f.mask && !f.near)
-        return (Flow){ value, f.mask, f.clean && keeps_zero, false };
+        return flow_of(value, f.mask, f.clean && keeps_zero, false);
     Flow own = selected(ctx, value, shape);
     if (own.mask && f.mask)
         own.mask = node_binary(ctx, OP_and, f.mask, own.mask);
-    return own.mask ? own : (Flow){ value, f.mask, f.clean && keeps_zero, f.near };
+    return own.mask ? own : flow_of(value, f.mask, f.clean && keeps_zero, f.near);
 }
 
 static Flow through_linear(Context *ctx, const Node *n, int operand, Flow f, Node *value)
 {
     if (moves(n))
-        return (Flow){ value, linear_adjoint(ctx, n, operand, f.mask, 0), f.clean || f.near, f.near };
+        return flow_of(value, linear_adjoint(ctx, n, operand, f.mask, 0), f.clean || f.near, f.near);
     if (f.near)                                             /* selected; to count what was chosen is not worth it */
         return (Flow){ .value = value };
     if (n->op == OP_expand)
-        return (Flow){ value, mask_before_expand(ctx, n, f.mask), true, false };
+        return flow_of(value, mask_before_expand(ctx, n, f.mask), true, false);
     if (n->op == OP_einsum)                                 /* zero times an infinite operand is not zero: not clean */
-        return (Flow){ value, mask_of_condition(ctx, mask_condition(f.mask), n->operands[operand]->type), false, false };
-    return (Flow){ value, positive(ctx, linear_adjoint(ctx, n, operand, node_to_real(ctx, f.mask), 0)), true, false };
+        return flow_of(value, mask_of_condition(ctx, mask_condition(f.mask), n->operands[operand]->type), false, false);
+    return flow_of(value, positive(ctx, linear_adjoint(ctx, n, operand, node_to_real(ctx, f.mask), 0)), true, false);
 }
 
 static bool is_finite_fill(const Node *n)
@@ -183,24 +201,51 @@ static bool is_finite_fill(const Node *n)
     return node_is_fill(n, &value) && isfinite(value);
 }
 
-Flow flow_through(Context *ctx, const Node *n, int operand, Flow f, Node *value)
+static Flow mask_through(Context *ctx, const Node *n, int operand, Flow f, Node *value)
 {
     if (node_is_pointwise(n) && n->op != OP_bind)
         return through_elementwise(ctx, n, operand, f, value);
     if (!f.mask)
         return (Flow){ .value = value };
     if (n->op == OP_bind)
-        return (Flow){ value, f.mask, f.clean, f.near };
+        return flow_of(value, f.mask, f.clean, f.near);
     if (op_info[n->op].class == CLASS_LINEAR)
         return through_linear(ctx, n, operand, f, value);
     if (n->op == OP_recurrence && !f.near)
-        return (Flow){ value, mask_before_recurrence(ctx, n, f.mask), operand == 1 && is_finite_fill(n->operands[0]), false };
+        return flow_of(value, mask_before_recurrence(ctx, n, f.mask), operand == 1 && is_finite_fill(n->operands[0]), false);
     if (is_reduction(n))
-        return (Flow){ value, mask_before_reduction(ctx, n, operand, f.mask), false, f.near };
+        return flow_of(value, mask_before_reduction(ctx, n, operand, f.mask), false, f.near);
     if (f.near)
         return (Flow){ .value = value };
     if (node_is_ruled(n))
-        return (Flow){ value, mask_of_line(ctx, n, operand, f.mask), false, false };
+        return flow_of(value, mask_of_line(ctx, n, operand, f.mask), false, false);
     Node *condition = mask_condition(f.mask);
-    return (Flow){ value, mask_of_condition(ctx, condition, n->operands[operand]->type), false, false };
+    return flow_of(value, mask_of_condition(ctx, condition, n->operands[operand]->type), false, false);
+}
+
+/* Selection by the pattern waits for rules of single elements and for moves, but not where zeros come in. */
+static bool pattern_waits(const Node *n)
+{
+    return node_is_pointwise(n) || n->op == OP_reshape || n->op == OP_permute || n->op == OP_sum;
+}
+
+Flow flow_through(Context *ctx, const Node *n, int operand, Flow f, Node *value, int batch)
+{
+    Flow to = mask_through(ctx, n, operand, f, value);
+    if (!f.pattern)
+        return to;
+    if (node_is_pointwise(n)) {
+        Flow own = pattern_through(n, operand, f, value);
+        to.pattern = own.pattern;
+        to.bare = own.bare;
+    } else if (moves(n)) {
+        to.pattern = linear_adjoint(ctx, n, operand, f.pattern, batch);
+        to.bare = f.bare;
+    }
+    return to;
+}
+
+Flow flow_arrived(Context *ctx, const Node *n, Flow f)
+{
+    return pattern_waits(n) ? f : pattern_settle(ctx, f);
 }

@@ -110,7 +110,7 @@ static Flow flow_of_part(Context *ctx, const Part *p)
     const Type *whole = p->flow.value->type;
     for (int k = 0; k < whole->rank; k++)
         high[k] = type_size(whole, k) - type_size(p->content->type, k) - p->low[k];
-    return (Flow){ node_pad(ctx, p->content, p->low, high, none), p->flow.mask, p->flow.clean, p->flow.near };
+    return flow_of(node_pad(ctx, p->content, p->low, high, none), p->flow.mask, p->flow.clean, p->flow.near);
 }
 
 int parts_join(Context *ctx, Flow *flows, int count)

@@ -19,6 +19,16 @@ Node *body_stand_in(Body *b, Node *outer)
     return param;
 }
 
+/* What is made of constants stays as it is, so that a sweep sees the pattern of a seed. */
+Node *body_stand_in_seed(Body *b, Node *outer)
+{
+    if (outer->closed)
+        return outer;
+    if (outer->op != OP_where || !outer->operands[0]->closed || !node_is_zero(outer->operands[2]))
+        return body_stand_in(b, outer);
+    return node_where(b->ctx, outer->operands[0], body_stand_in_seed(b, outer->operands[1]), outer->operands[2]);
+}
+
 static void take_side(Body *b, int side, const Map *params)
 {
     const Fn *fn = b->region->body[side];
@@ -143,7 +153,7 @@ static Tangents body_tangents(Body *b, Node *const *operand_tangents, const Node
     Node **xs = NEW_ARRAY(ctx->arena, Node *, inputs + 1), **vs = NEW_ARRAY(ctx->arena, Node *, inputs + 1);
     for (int k = 0; k < b->captures; k++) {
         Node *dot = operand_tangents[capture_operand(b, k)];
-        t.capture_dots[k] = dot ? body_stand_in(b, dot) : NULL;
+        t.capture_dots[k] = dot ? body_stand_in_seed(b, dot) : NULL;
     }
     for (int k = 0; k < b->carries; k++)
         if (operand_tangents[b->leading + k])
@@ -344,7 +354,7 @@ static void branch_forward(Context *ctx, Node *region, Node *const *operand_tang
     Node **dots = NEW_ARRAY(ctx->arena, Node *, b.captures + 1), **sides[2];
     for (int k = 0; k < b.captures; k++) {
         Node *dot = operand_tangents[capture_operand(&b, k)];
-        dots[k] = dot ? body_stand_in(&b, dot) : NULL;
+        dots[k] = dot ? body_stand_in_seed(&b, dot) : NULL;
     }
     for (int side = 0; side < 2; side++) {
         sides[side] = NEW_ARRAY(ctx->arena, Node *, b.stacks);
@@ -365,7 +375,7 @@ static void branch_reverse(Context *ctx, Node *region, Node *const *value_adjoin
         if (wanted[capture_operand(&b, k)])
             vec_push(ctx->arena, &wrt, b.capture[k]);
     for (int k = 0; k < b.stacks; k++)
-        bars[k] = value_adjoints[k] ? body_stand_in(&b, value_adjoints[k]) : NULL;
+        bars[k] = value_adjoints[k] ? body_stand_in_seed(&b, value_adjoints[k]) : NULL;
     for (int side = 0; side < 2; side++) {
         sides[side] = NEW_ARRAY(ctx->arena, Node *, wrt.count + 1);
         diff_reverse(ctx, b.stacks, b.values[side], bars, batch, wrt.count, wrt.at, sides[side], NULL);

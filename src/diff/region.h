@@ -32,6 +32,7 @@ typedef struct Body {
 Body body_of(Context *, Node *region, int batch);
 void body_end(Body *);
 Node *body_stand_in(Body *, Node *outer);
+Node *body_stand_in_seed(Body *, Node *outer);              /* for an adjoint or a tangent */
 /* The roots in terms of outer values; `replacement` (NULL: none) goes before. */
 void body_open(Body *, Node **roots, int count, const Map *replacement);
 /* An adjoint or tangent of n: a param. */

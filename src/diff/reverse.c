@@ -186,17 +186,18 @@ static Node *adjoint_rule(Sweep *s, Node *n, int operand, Node *g)
 
 static void propagate(Sweep *s, Node *n, Flow arrived)
 {
+    arrived = flow_arrived(s->ctx, n, arrived);
     Node *g = flow_seed(s->ctx, n, arrived);
     for (int k = 0; k < n->operand_count; k++) {
         if (!operand_carries(n, k) || !slot_of(s, n->operands[k])->active)
             continue;
         Node *value = adjoint_rule(s, n, k, g);
-        if (value && s->sparse && node_is_zero(value))
+        if (value && s->sparse && pattern_is_empty((Flow){ .value = value, .pattern = arrived.pattern }))
             continue;
         if (value && !arrived.mask)
             warn_singular(s->ctx, n, k);
         if (value)
-            add_term(s, n->operands[k], flow_through(s->ctx, n, k, arrived, value), n, k);
+            add_term(s, n->operands[k], flow_through(s->ctx, n, k, arrived, value, s->batch), n, k);
     }
 }
 
@@ -223,7 +224,7 @@ static Flow leaving(Context *ctx, const Slot *slot, Node *adjoint, Node *conditi
         arrived = node_reshape(ctx, arrived, type_scalar(ctx, ELEM_BOOL));
     if (arrived && condition)
         condition = node_binary(ctx, OP_and, arrived, condition);
-    return (Flow){ adjoint, mask_of_condition(ctx, condition ? condition : arrived, shape), condition && !arrived, false };
+    return flow_of(adjoint, mask_of_condition(ctx, condition ? condition : arrived, shape), condition && !arrived, false);
 }
 
 static void leave_region(Sweep *s, Node *region, const Slot *slot)
@@ -253,6 +254,25 @@ static void keep_record(Sweep *s, const Node *primal, const Slot *slot, Node *ad
     vec_push(s->ctx->arena, s->records, r);
 }
 
+/* Takes the patterns off terms that are to be put together; what they have in common. */
+static Flow common_pattern(Context *ctx, Flow *flows, int count)
+{
+    Flow common = { .pattern = flows[0].pattern };
+    bool same = true;
+    for (int k = 0; k < count; k++) {
+        same &= flows[k].pattern == flows[0].pattern;
+        common.bare |= flows[k].bare;
+        common.pattern = pattern_join(ctx, common.pattern, flows[k].pattern);
+    }
+    common.bare &= same;
+    for (int k = 0; k < count; k++) {
+        flows[k] = same ? flows[k] : pattern_settle(ctx, flows[k]);
+        flows[k].pattern = NULL;
+        flows[k].bare = false;
+    }
+    return common;
+}
+
 static Flow sum_terms(Context *ctx, const Slot *slot)
 {
     int count = 0;
@@ -265,10 +285,13 @@ static Flow sum_terms(Context *ctx, const Slot *slot)
     count = 0;
     for (const Term *t = slot->first; t; t = t->next)
         flows[count++] = t->flow;
+    Flow common = common_pattern(ctx, flows, count);
     count = parts_join(ctx, flows, count);
     sum = flows[0];
     for (int k = 1; k < count; k++)
         sum = flow_add(ctx, sum, flows[k]);
+    sum.pattern = common.pattern;
+    sum.bare = common.bare;
     arena_release(ctx->scratch, mark);
     return sum;
 }
@@ -278,7 +301,7 @@ static void visit(Sweep *s, Node *n, Slot *slot)
     Context *ctx = s->ctx;
     origin_from(ctx, n, ROLE_ADJOINT);
     Flow sum = sum_terms(ctx, slot);
-    if (!sum.near || sum.clean)
+    if ((!sum.near || sum.clean) && !sum.bare)
         name_after(ctx, n, "_bar", sum.value, s->first_new);
     if (slot->wanted)
         slot->adjoint = flow_value(ctx, sum);
@@ -302,7 +325,7 @@ void diff_reverse(Context *ctx, int y_count, Node *const *ys, Node *const *seeds
     prepare(&s, y_count, ys, wrt_count, wrt);
     for (int k = 0; k < y_count; k++)
         if (seeds[k] && slot_of(&s, ys[k])->active)
-            add_term(&s, ys[k], (Flow){ .value = seeds[k] }, NULL, 0);
+            add_term(&s, ys[k], pattern_of_seed(ctx, seeds[k], batch), NULL, 0);
     for (int k = s.nodes.count - 1; k >= 0; k--) {
         if (s.slots[k].values)
             leave_region(&s, s.nodes.at[k], &s.slots[k]);

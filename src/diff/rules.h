@@ -45,18 +45,39 @@ bool is_built(const Node *n);                               /* ruled, but not by
 Node *matrix_tangent(Context *, Node *n, Node *const *tangents);
 Node *cofactors_adjoint(Context *, const Node *n, int operand, Node *g);
 
-/* ---- mask.c ---------------------------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------------------------- */
 /* An adjoint on its way back: zero wherever `mask` is false, whatever `value` holds there.  The mask (NULL: all true)
  * has the primal's shape, without batch axes.  clean: value is zero there already, nothing has to be selected.
- * near: the mask is that of a rule which selects (max, clamp, relu); it goes as far as elements only move. */
-typedef struct { Node *value, *mask; bool clean, near; } Flow;
+ * near: the mask is that of a rule which selects (max, clamp, relu); it goes as far as elements only move.
+ * pattern: beside it, with batch axes, where there is a derivative at all (NULL: everywhere).  bare: value has yet to be
+ * selected by the pattern, or else it is zero elsewhere. */
+typedef struct { Node *value, *mask; bool clean, near; Node *pattern; bool bare; } Flow;
 
+static inline Flow flow_of(Node *value, Node *mask, bool clean, bool near)
+{
+    return (Flow){ .value = value, .mask = mask, .clean = clean, .near = near };
+}
+
+/* ---- pattern.c ------------------------------------------------------------------------------------------------- */
+Flow pattern_of_seed(Context *, Node *seed, int batch);
+Flow pattern_settle(Context *, Flow);                       /* no more bare */
+Node *pattern_join(Context *, Node *a, Node *b);            /* where either is */
+bool pattern_is_empty(Flow);                                /* zero for certain */
+/* What the rule of n, which is pointwise, made of what arrived: value was made of from.value. */
+Flow pattern_through(const Node *n, int operand, Flow from, Node *value);
+
+/* What is left after the sum n, where that is simple; NULL: everywhere. */
+Node *pattern_any(Context *, const Node *n, Node *pattern);
+
+/* ---- mask.c ---------------------------------------------------------------------------------------------------- */
 Node *flow_value(Context *, Flow);                          /* the adjoint itself: selected where there is a mask */
 Flow flow_add(Context *, Flow, Flow);
 /* What stands for g in the rule of n: the bare value where the selection can wait, else the adjoint itself. */
 Node *flow_seed(Context *, const Node *n, Flow);
 /* What arrives at n's operand, given what arrived at n and the value that n's rule made of flow_seed. */
-Flow flow_through(Context *, const Node *n, int operand, Flow arrived, Node *value);
+Flow flow_through(Context *, const Node *n, int operand, Flow arrived, Node *value, int batch);
+/* What arrived, as the rule of n can take it. */
+Flow flow_arrived(Context *, const Node *n, Flow arrived);
 /* The one element that decides for the whole mask, if there is one; and the mask of that shape. */
 Node *mask_condition(Node *mask);
 Node *mask_of_condition(Context *, Node *condition, const Type *shape);

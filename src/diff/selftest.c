@@ -365,7 +365,7 @@ static void check_where(Test *t)
     Node *y = node_elementwise(t->ctx, OP_where, c.operands), *g = c.z[c.z_count - 1];
     bool same = true;
     for (int k = 1; k <= 2; k++) {
-        Flow f = flow_through(t->ctx, y, k, (Flow){ .value = g }, g);
+        Flow f = flow_through(t->ctx, y, k, (Flow){ .value = g }, g, 0);
         same &= flow_value(t->ctx, f) == row_apply(t->ctx, y, k, g, 0);
     }
     if (!same)

@@ -617,7 +617,7 @@ static Node *fold_sum(Context *ctx, Node *x, int axis_count, const int64_t *attr
                 axes[others++] = axes[k] < axes[i] ? axes[k] + 1 : axes[k];
         return others ? node_sum(ctx, y, others, axes, false) : y;
     }
-    return NULL;
+    return fold_sum_of_identity(ctx, x, axis_count, axes);
 }
 
 /* A result with a repeated label is summed without it, and put onto its diagonal then; NULL: that is all there is to do. */
@@ -744,32 +744,6 @@ static Node *einsum_hoist(Context *ctx, const Einsum *e, int i)
     return NULL;
 }
 
-/* iota(n) in this shape: counts elements in row-major order. */
-static bool counts_elements(const Node *x, int64_t n)
-{
-    while (x->op == OP_reshape)
-        x = x->operands[0];
-    return x->op == OP_iota && x->type->count == n;
-}
-
-/* real[n, shape] with a 1 in row k at element k of the shape, as Jacobians start from. */
-static bool is_identity(const Node *x)
-{
-    const Node *same = is_op(x, OP_real) ? x->operands[0] : x;
-    if (!is_op(same, OP_eq) || x->type->rank < 2 || type_size(x->type, 0) * type_size(x->type, 0) != x->type->count)
-        return false;
-    const Node *part[2] = { same->operands[0], same->operands[1] };
-    int64_t n = type_size(x->type, 0);
-    for (int k = 0; k < 2; k++)
-        if (part[k]->op == OP_expand)
-            part[k] = part[k]->operands[0];
-    int row = part[0]->type->rank == x->type->rank && type_size(part[0]->type, 0) == n ? 0 : 1;
-    const Type *t = part[row]->type, *element = part[1 - row]->type;
-    bool rows = t->rank == x->type->rank && type_size(t, 0) == n;
-    bool columns = element->rank < x->type->rank || type_size(element, 0) == 1;
-    return n > 1 && rows && columns && counts_elements(part[0], n) && counts_elements(part[1], n);
-}
-
 /* Labels from..to of identity i are summed with axes of the other operand: then it only gives them the name of its other
  * label. */
 static Node *einsum_rename(Context *ctx, const Einsum *e, int i, int from, int to, int name)
@@ -805,7 +779,7 @@ static Node *einsum_rename(Context *ctx, const Einsum *e, int i, int from, int t
 /* A sum with an identity: what is not on its diagonal is no term at all, as in every derivative. */
 static Node *einsum_identity(Context *ctx, const Einsum *e, int i)
 {
-    if (e->count != 2 || !is_identity(e->xs[i]))
+    if (e->count != 2 || !fold_is_identity(e->xs[i]))
         return NULL;
     int rank = e->rank[i];
     Node *y = einsum_rename(ctx, e, i, 1, rank, e->labels[i][0]);

@@ -35,6 +35,10 @@ void fn_rewrite_records(Context *, const Fn *old, Fn *fn, NodeNow, const void *u
 
 void region_leave_out(Context *, Map *open, Node *param);   /* region.c: its param is 0 where a body is opened */
 
+/* identity.c: for fold.c.  Of a sum over these axes, negative; NULL: not of an identity. */
+Node *fold_sum_of_identity(Context *, Node *x, int axis_count, const int *axes);
+bool fold_is_identity(const Node *);                        /* real or bool */
+
 /* moved.c: for scatter.c. */
 Node *scatter_moved(Context *, const Node *, bool dense);
 
