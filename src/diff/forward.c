@@ -59,8 +59,12 @@ static Flow tangent_of_elementwise(Sweep *s, Node *n, Flow *arrived)
 static Node *tangent_of_extremum(Sweep *s, Node *n, Node *dx)
 {
     int axes[RANK_MAX], count = reduced_axes(n, axes);
-    Node *weight = row_apply(s->ctx, n, 0, node_fill(s->ctx, n->type, 1), 0);
-    return node_sum(s->ctx, node_binary(s->ctx, OP_mul, weight, dx), count, axes, false);
+    Node *weight = row_apply(s->ctx, n, 0, node_fill(s->ctx, n->type, 1), 0), *term;
+    if (weight->op == OP_where && node_is_zero(weight->operands[2]))    /* what is not chosen is no term */
+        term = node_where(s->ctx, weight->operands[0], node_binary(s->ctx, OP_mul, weight->operands[1], dx), weight->operands[2]);
+    else
+        term = node_binary(s->ctx, OP_mul, weight, dx);
+    return node_sum(s->ctx, term, count, axes, false);
 }
 
 static Node *tangent_of_ruled(Sweep *s, Node *n, Node *const *tangents)

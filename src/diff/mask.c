@@ -55,9 +55,14 @@ static bool moves(const Node *n)
     }
 }
 
+static bool is_extremum(const Node *n)
+{
+    return n->op == OP_max_reduce || n->op == OP_max_first || n->op == OP_min_reduce;
+}
+
 static bool is_reduction(const Node *n)
 {
-    return n->op == OP_prod || n->op == OP_product_like || n->op == OP_with_slope || n->op == OP_max_reduce || n->op == OP_max_first || n->op == OP_min_reduce;
+    return n->op == OP_prod || n->op == OP_product_like || n->op == OP_with_slope || is_extremum(n);
 }
 
 Node *flow_seed(Context *ctx, const Node *n, Flow f)
@@ -203,6 +208,11 @@ static bool is_finite_fill(const Node *n)
 
 static Flow mask_through(Context *ctx, const Node *n, int operand, Flow f, Node *value)
 {
+    if (is_extremum(n) && (!f.mask || f.near)) {            /* what is not chosen has a mask anyway */
+        Flow own = selected(ctx, value, n->operands[0]->type);
+        if (own.mask)
+            return own;
+    }
     if (node_is_pointwise(n) && n->op != OP_bind)
         return through_elementwise(ctx, n, operand, f, value);
     if (!f.mask)

@@ -181,10 +181,14 @@ LINEAR(index_set, -1, "base with a source put at run-time indices")        /* ba
 /* -- the rest -- */
 OTHER(recurrence, 2, "flip(recurrence(shift_left(flip..))): in src/diff", "y_k = b_k + a_k y_{k-1} along an axis")  /* attr: axis < 0 */
 OTHER(prod, 1, "keep(g) * product of all others: in src/diff", "product over axes")          /* attr: axes < 0, ascending */
-OTHER(max_reduce, 1, "keep(g) * real(x == keep(y)) / keep(sum(real(x == keep(y)), axis: axis))", "largest over axes; ties share")
+OTHER(max_reduce, 1,
+      "where(x == keep(y) or isnan(keep(y)), keep(g) * real(x == keep(y)) / keep(sum(real(x == keep(y)), axis: axis)), 0)",
+      "largest over axes; ties share")
 OTHER(max_first, 1, "where(_first(x == keep(y) or isnan(x), axis: axis), keep(g), 0)",
       "largest over axes; of equal ones the first has the derivative")
-OTHER(min_reduce, 1, "keep(g) * real(x == keep(y)) / keep(sum(real(x == keep(y)), axis: axis))", "smallest over axes; ties share")
+OTHER(min_reduce, 1,
+      "where(x == keep(y) or isnan(keep(y)), keep(g) * real(x == keep(y)) / keep(sum(real(x == keep(y)), axis: axis)), 0)",
+      "smallest over axes; ties share")
 /* -- matrices: the last two axes; the axes in front are a batch, the same in all operands -- */
 OTHER2(solve, 2, "-solve(x', g) @ y'", "solve(x', g)", "-g @ y", "y of x @ y = w")
 OTHER2(inverse, 1, "-y' @ g @ y'", NONE, "-y @ g @ y", "inverse of a matrix")
