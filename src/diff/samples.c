@@ -1,5 +1,5 @@
-/* samples.c: the uses of non-elementwise ops that the self-test differentiates: ranks 0 to 3, axes of size 1,
- * repeats. */
+/* samples.c: the uses of ops that the self-test differentiates: ranks 0 to 3, axes of size 1, repeats.  Elementwise ops
+ * need one only where an operand belongs to another. */
 #include "samples.h"
 
 #define SCALAR { 0, { 0 } }
@@ -123,6 +123,7 @@ const Sample samples[] = {
     { OP_cumprod_back, TWO(SHAPE1(4), SHAPE1(4)), ATTR(1, -1) },
     { OP_cumprod_back, TWO(SHAPE2(3, 2), SHAPE2(3, 2)), ATTR(1, -2) },
     /* over the last axis, with a text of the prelude */
+    { OP_tanh_slope, ONE(SHAPE1(4)), TEXT("tanh_slope(2 * x, tanh(2 * x))") },
     { OP_with_slope, ONE(SHAPE1(4)), TEXT("logsumexp(x, axis: -1)") },
     { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("logsumexp(x, axis: 0)") },
     { OP_with_slope, ONE(SHAPE2(2, 3)), TEXT("cross_entropy(x, [2, 0], reduction: sum)") },
@@ -249,7 +250,7 @@ Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
                                xs[1]);
     default: break;
     }
-    if (op_info[s->op].class == CLASS_RULED)
+    if (op_info[s->op].class == CLASS_RULED || op_info[s->op].class == CLASS_ELEMENTWISE)
         return prelude_apply(ctx, s->equation, s->operand_count, xs);
     internal_error(ctx, "self-test: no sample of %s can be built", op_info[s->op].name);
 }

@@ -10,6 +10,7 @@
 #define adc_digamma special_digamma
 #define adc_polygamma special_polygamma
 #define adc_exp_square special_exp_square
+#define adc_tanh_slope special_tanh_slope
 #define adc_normal_cdf special_normal_cdf
 
 static double wrap_int64(int64_t value)

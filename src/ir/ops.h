@@ -93,7 +93,8 @@ E2(atan2, NULL, SIG_REAL, 0.5, 2, atan2(x, w), "g * direction(w, x) / hypot(x, w
    "-g * direction(x, w) / hypot(x, w)", "angle of the point (w, x)")
 E1(sinh, NULL, SIG_REAL, -2, 2, sinh(x), "g * cosh(x)", "hyperbolic sine")
 E1(cosh, NULL, SIG_REAL, -2, 2, cosh(x), "g * sinh(x)", "hyperbolic cosine")
-E1(tanh, NULL, SIG_REAL, -2, 2, tanh(x), "g * (4 * sigmoid_slope(2 * x))", "hyperbolic tangent")
+E1(tanh, NULL, SIG_REAL, -2, 2, tanh(x), "g * tanh_slope(x, y)", "hyperbolic tangent")
+E2(tanh_slope, NULL, SIG_REAL, -2, 2, adc_tanh_slope(x, w), "-2 * (g * y * w)", NONE, "derivative of tanh at x, where w is tanh(x)")
 E1(asinh, NULL, SIG_REAL, -2, 2, asinh(x), "g / hypot(x, 1)", "inverse hyperbolic sine")
 E1(acosh, NULL, SIG_REAL, 1.5, 3, acosh(x), "g / (sqrt(abs(x) - 1) * sqrt(abs(x) + 1))", "inverse hyperbolic cosine")
 E1(atanh, NULL, SIG_REAL, -0.7, 0.7, atanh(x), "g / one_minus_square(x)",

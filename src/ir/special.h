@@ -6,6 +6,7 @@ double special_lgamma(double x);
 double special_digamma(double x);
 double special_polygamma(double n, double x);               /* n an integer >= 0 */
 double special_exp_square(double x, double w);
+double special_tanh_slope(double x, double w);           /* w is tanh(x) */
 double special_normal_cdf(double x);
 
 extern const char special_text[];                           /* special.inc, embedded by the Makefile: for generated C */

@@ -218,6 +218,7 @@ int main(int argc, char **argv)
     ONE(erf, -PICK(27, 10), PICK(27, 10), 0);
     ONE(erfc, -PICK(27, 10), PICK(27, 10), 0);
     ONE(sigmoid, -tail, tail, 0);
+    ONE(tanh_slope, -tail / 2, tail / 2, 0);
     ONE(sigmoid_slope, -tail, tail, 0);
     ONE(softplus, -tail, most, 0);
     ONE(logsigmoid, -most, tail, 0);

@@ -156,6 +156,15 @@ DEFINE(sigmoid_slope)
     mpfr_mul(d, d, y, RND);
     mpfr_neg(d, d, RND);
 }
+DEFINE(tanh_slope)
+{
+    UNUSED;
+    mpfr_sech(y, x, RND);
+    mpfr_sqr(y, y, RND);
+    mpfr_tanh(d, x, RND);
+    mpfr_mul(d, d, y, RND);
+    mpfr_mul_si(d, d, -2, RND);
+}
 DEFINE(softplus) { UNUSED; mpfr_exp(y, x, RND); mpfr_log1p(y, y, RND); sigmoid(d, x); }
 DEFINE(logsigmoid)
 {
