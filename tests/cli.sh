@@ -66,6 +66,19 @@ absent() { for f in "$@"; do [ ! -e "$f" ] || { verdict 0 "$f was written"; retu
 # names that a compiler's <math.h> takes beside those of C99
 printf 'fn f(M_PI: real, x: real) -> (y: real) { y = sin(x) * M_PI; }\nexport f;\n' >pi.ad
 expect 0 'double M_PI_,' '' pi.ad
+# names that the generated file takes for its macros
+cat >macros.ad <<'END'
+fn f(x: real[3], OUT_H: real, F_F_TAPE_SIZE: real) -> (y: real, J_Y_X_JACOBIAN_NONZEROS: real) {
+    ADC_RESTRICT = x * OUT_H;
+    mut F_B_WORK_SIZE = ADC_RESTRICT;
+    for i in 1..3 { F_B_WORK_SIZE[i] += sin(F_B_WORK_SIZE[i - 1] * F_F_TAPE_SIZE); }
+    y = sum(F_B_WORK_SIZE);
+    J_Y_X_JACOBIAN_NONZEROS = y * OUT_H;
+}
+export f_f, f_b = split(f);
+export j = jacobian(f, sparse: true);
+END
+"$adc" macros.ad -o out.c >out 2>err && ${CC:-cc} -std=c99 -c -o macros.o out.c 2>err && verdict 1 || verdict 0 "a name is that of a macro"
 
 # as many trips as an int counts, also where nothing real is computed
 expect 0 'i < 2147483647' '' long.ad

@@ -165,8 +165,7 @@ static void put_prototypes(Printer *p)
 static void put_header(Context *ctx, const Program *program, Text *out)
 {
     Printer p = { .ctx = ctx, .program = program, .out = out };
-    Str prefix = name_macro(ctx, ctx->options.prefix);
-    Str guard = str_format(ctx, "%s%s", prefix, name_macro(ctx, program->input->header_name));
+    Str guard = name_guard(ctx, program->input->header_name);
     put_banner(ctx, program->input, out);
     text_printf(out, "#ifndef %s\n#define %s\n\n", guard, guard);
     put_types(out, has_elem(program, ELEM_INT), has_elem(program, ELEM_BOOL));
@@ -283,6 +282,7 @@ static void add_patterns(Program *p, const Fn *fn)
         Str stem = str_format(p->ctx, "%s%s_%s", p->ctx->options.prefix, fn->name, r->name);
         PatternTables t = { str_format(p->ctx, "%s_NONZEROS", name_macro(p->ctx, stem)),
                             { str_format(p->ctx, "%s_row", stem), str_format(p->ctx, "%s_column", stem) }, r->pattern };
+        name_take_macro(p, t.macro);
         for (int i = 0; i < 2; i++)
             name_take(p, t.name[i]);
         vec_push(p->ctx->arena, &p->patterns, t);

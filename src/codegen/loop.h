@@ -480,9 +480,11 @@ bool cost_is_cheap_call(Str callee);                        /* not of libm, or a
 /* names.c */
 void name_file(Program *);                                  /* before any function: what must not be used */
 void name_take(Program *, Str);                             /* for something else in the file */
+void name_take_macro(Program *, Str);
 void name_everything(Lowering *);
 Str name_parameter(const Program *, Str);                   /* the source's name, or with _ where C has taken it */
 Str name_macro(Context *, const char *text);                /* upper case, only letters, digits and _ */
+Str name_guard(Context *, const char *header);              /* the macro around a header */
 
 /* source_text.c: what comments say about where something comes from */
 Str source_place(Context *, Span);                          /* "net.ad:7", or NULL */

@@ -45,7 +45,8 @@ static void take(Context *ctx, Map *map, const char *name) { map_put(map, str_in
 /* Words of the languages and of the headers; names that begin like ours or the implementation's. */
 static bool is_reserved(const Program *p, Str name)
 {
-    return map_get(p->words, name) || strncmp(name, "adc_", 4) == 0 || strncmp(name, "__", 2) == 0
+    return map_get(p->words, name) || strncmp(name, "adc_", 4) == 0 || strncmp(name, "ADC_", 4) == 0
+        || strncmp(name, "__", 2) == 0
         || (name[0] == '_' && isupper((unsigned char)name[1]));
 }
 
@@ -81,20 +82,29 @@ static void take_words(Program *p)
     }
 }
 
+Str name_guard(Context *ctx, const char *header)
+{
+    return str_format(ctx, "%s%s", name_macro(ctx, ctx->options.prefix), name_macro(ctx, header));
+}
+
 void name_file(Program *p)
 {
     take_words(p);
+    if (p->input->header_name)
+        take(p->ctx, p->words, name_guard(p->ctx, p->input->header_name));
     p->taken = map_new(p->ctx->arena);
     for (int k = 0; k < p->input->count; k++) {
         Str name = str_format(p->ctx, "%s%s", p->ctx->options.prefix, p->input->fns[k]->name);
         take(p->ctx, p->taken, name);
-        take(p->ctx, p->taken, str_format(p->ctx, "%s_WORK_SIZE", name_macro(p->ctx, name)));
+        take(p->ctx, p->words, str_format(p->ctx, "%s_WORK_SIZE", name_macro(p->ctx, name)));
+        take(p->ctx, p->words, str_format(p->ctx, "%s_TAPE_SIZE", name_macro(p->ctx, name)));
     }
     for (int k = 0; k < scalar_fn_count(p->ctx); k++)
         if (scalar_fn(p->ctx, k)->is_extern)
             take(p->ctx, p->taken, scalar_fn(p->ctx, k)->name);
 }
 
+void name_take_macro(Program *p, Str name) { map_put(p->words, name, p->words); }
 void name_take(Program *p, Str name) { map_put(p->taken, name, p->taken); }
 
 /* ---- one function ---------------------------------------------------------------------------------------------- */
@@ -117,7 +127,8 @@ static bool is_free(Namer *n, Str name)
 
 static Str declare(Namer *n, const char *text)
 {
-    const char *front = text[0] == '_' || strncmp(text, "adc_", 4) == 0 ? "v" : "";    /* reserved whatever follows */
+    bool ours = strncmp(text, "adc_", 4) == 0 || strncmp(text, "ADC_", 4) == 0;
+    const char *front = text[0] == '_' || ours ? "v" : "";    /* reserved whatever follows */
     Str base = str_format(n->ctx, "%s%.*s", front, NAME_MAX_LENGTH, text), name = base;
     if (!is_free(n, name) && map_get(n->outputs, base))
         name = base = str_format(n->ctx, "%s_value", base);

@@ -4,6 +4,7 @@
  * can be had depends on the transform below, and is checked where it is applied (diff_export). */
 #include "elaborate.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* ---- names that a C function can not have ------------------------------------------------------------------------ */
@@ -213,6 +214,14 @@ static Transform *read_transform(Resolver *r, const Expr *e)
 }
 
 /* ---- exports ----------------------------------------------------------------------------------------------------- */
+static Str work_macro(Context *ctx, Str name)
+{
+    char *text = arena_copy(ctx->arena, name, strlen(name) + 1);
+    for (char *c = text; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    return str_format(ctx, "%s_WORK_SIZE", text);
+}
+
 static bool check_name(Resolver *r, Name name, bool implied)
 {
     Context *ctx = r->env->ctx;
@@ -228,6 +237,14 @@ static bool check_name(Resolver *r, Name name, bool implied)
         note_at(ctx, f->decl->name.span, "it is declared here");
         return false;
     }
+    Str macro = work_macro(ctx, name.text);
+    const Name *other = map_get(r->names, macro);
+    if (other) {
+        error_at(ctx, name.span, "'%s' and '%s' differ in case alone: both would define the macro %s", other->text,
+                 name.text, macro);
+        note_at(ctx, other->span, "the other export");
+        return false;
+    }
     if (is_reserved_in_c(str_format(ctx, "%s%s", ctx->options.prefix, name.text))) {
         error_at(ctx, name.span, "'%s' can not be the name of a C function: the name is reserved in C or C++",
                  name.text);
@@ -235,7 +252,9 @@ static bool check_name(Resolver *r, Name name, bool implied)
             note_at(ctx, name.span, "without an 'export', every function that no other function calls is exported");
         return false;
     }
-    map_put(r->names, name.text, arena_copy(ctx->arena, &name, sizeof name));
+    const Name *kept = arena_copy(ctx->arena, &name, sizeof name);
+    map_put(r->names, name.text, (void *)(uintptr_t)kept);
+    map_put(r->names, macro, (void *)(uintptr_t)kept);
     return true;
 }
 
