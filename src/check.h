@@ -14,6 +14,9 @@ static const double check_double_tolerance = 1e-9;
  * their last bits, but never by as much as a wrong rule makes. */
 enum { CHECK_TREMORS = 4 };
 static inline double check_tolerance(double tremor) { return fmin(1e-6, fmax(check_double_tolerance, 10 * tremor)); }
+/* The two modes are one number in the same arithmetic. */
+static const double check_mode_tolerance = 1e-12;
+static inline double check_mode_bound(double tremor) { return fmin(1e-6, fmax(check_mode_tolerance, 10 * tremor)); }
 
 typedef enum { UNDECIDED, PASSED, FAILED } Verdict;         /* undecided: no point could be used */
 typedef struct { double worst; int points; Verdict verdict; } Finding;   /* worst: relative error */

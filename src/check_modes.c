@@ -143,10 +143,10 @@ static Finding compare_modes(Check *check, const Fn *base)
         if (!isfinite(ahead) && !isfinite(back)) continue;
         if ((!isfinite(ahead) || !isfinite(back)) && !values_are_finite(check, base, x)) continue;
         double scale = fmax(1, fabs(ahead)), error = fabs(back - ahead) / scale, tremor = 0;
-        if (error > check_double_tolerance)
+        if (error > check_mode_tolerance)
             tremor = fmax(tremor_of(check, base, &reverse, x, u, v, back), tremor_of(check, base, &forward, x, v, u, ahead));
-        bool says_nothing = error > check_tolerance(INFINITY) && error <= tremor / scale;   /* noise */
-        if (!says_nothing) finding_note(&finding, error, check_tolerance(tremor / scale));
+        bool says_nothing = error > check_mode_bound(INFINITY) && error <= tremor / scale;   /* noise */
+        if (!says_nothing) finding_note(&finding, error, check_mode_bound(tremor / scale));
     }
     return finding;
 }
