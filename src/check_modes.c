@@ -6,24 +6,24 @@
 
 /* The base with derivatives by all its real inputs in reverse mode, or in forward mode: seeds or tangents come as
  * further inputs, and only what is not always zero as results; `of` says what each of them belongs to. */
-typedef struct Mode { Fn fn; int *of; } Mode;
+typedef struct Mode { Fn *fn; int *of; } Mode;
 
 static Node *extra_input(Check *check, Mode *mode, int k, const Type *type)
 {
     while (check->directions.count <= k) vec_push(check->ctx->arena, &check->directions, NULL);
     if (!check->directions.at[k] || check->directions.at[k]->type != type)
-        check->directions.at[k] = node_param(check->ctx, str_format(check->ctx, "direction_%d", k), type, mode->fn.span);
+        check->directions.at[k] = node_param(check->ctx, str_format(check->ctx, "direction_%d", k), type, mode->fn->span);
     Node *node = check->directions.at[k];
     Param param = {.name = node->origin.name, .node = node};
-    vec_push(check->ctx->arena, &mode->fn.params, param);
+    vec_push(check->ctx->arena, &mode->fn->params, param);
     return node;
 }
 
 static Mode mode_new(Check *check, const Fn *base)
 {
-    Mode mode = {.fn = {.name = base->name, .span = base->span}};
-    for (int k = 0; k < base->params.count; k++) vec_push(check->ctx->arena, &mode.fn.params, base->params.at[k]);
-    return mode;
+    Fn fn = {.name = base->name, .span = base->span};
+    for (int k = 0; k < base->params.count; k++) vec_push(check->ctx->arena, &fn.params, base->params.at[k]);
+    return (Mode){.fn = arena_copy(check->ctx->arena, &fn, sizeof fn)};
 }
 
 static void mode_results(Check *check, Mode *mode, Node *const *nodes, const int *of, int count)
@@ -31,9 +31,9 @@ static void mode_results(Check *check, Mode *mode, Node *const *nodes, const int
     mode->of = NEW_ARRAY(check->ctx->arena, int, count + 1);
     for (int k = 0; k < count; k++) {
         if (!nodes[k]) continue;
-        Result result = {.name = mode->fn.name, .node = nodes[k]};
-        mode->of[mode->fn.results.count] = of[k];
-        vec_push(check->ctx->arena, &mode->fn.results, result);
+        Result result = {.name = mode->fn->name, .node = nodes[k]};
+        mode->of[mode->fn->results.count] = of[k];
+        vec_push(check->ctx->arena, &mode->fn->results, result);
     }
 }
 
@@ -84,14 +84,14 @@ static double mode_product(Check *check, const Fn *base, const Mode *mode, const
                            const Tensor *weights)
 {
     Arena *arena = arena_new();
-    Tensor *inputs = NEW_ARRAY(arena, Tensor, mode->fn.params.count + 1);
+    Tensor *inputs = NEW_ARRAY(arena, Tensor, mode->fn->params.count + 1);
     int given = base->params.count;
     for (int k = 0; k < base->params.count; k++) inputs[k] = x[k];
-    for (int k = 0; given < mode->fn.params.count; k++)
+    for (int k = 0; given < mode->fn->params.count; k++)
         if (is_real(directions[k].type)) inputs[given++] = directions[k];
-    const Tensor *results = check_evaluate(check, &mode->fn, CHECK_POINTS, inputs, arena);
+    const Tensor *results = check_evaluate(check, mode->fn, CHECK_POINTS, inputs, arena);
     double sum = 0;
-    for (int k = 0; k < mode->fn.results.count; k++) sum += check_dot(&results[k], &weights[mode->of[k]]);
+    for (int k = 0; k < mode->fn->results.count; k++) sum += check_dot(&results[k], &weights[mode->of[k]]);
     arena_free(arena);
     return sum;
 }
