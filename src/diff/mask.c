@@ -210,6 +210,8 @@ static Flow mask_through(Context *ctx, const Node *n, int operand, Flow f, Node 
 {
     if (is_extremum(n) && (!f.mask || f.near)) {            /* what is not chosen has a mask anyway */
         Flow own = selected(ctx, value, n->operands[0]->type);
+        if (own.mask && f.mask)
+            own.mask = node_binary(ctx, OP_and, mask_before_reduction(ctx, n, operand, f.mask), own.mask);
         if (own.mask)
             return own;
     }
