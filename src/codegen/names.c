@@ -173,7 +173,7 @@ static const char *name_of_node(const Namer *n, const Node *node)
     return name_of_op(n, node->op);
 }
 
-/* x[i, 3] is x_i3, if the index is that plain. */
+/* x[i] is x_i, and x[3] is x_3. */
 static const char *name_of_load(Namer *n, const Formula *f)
 {
     Term single;
@@ -186,6 +186,8 @@ static const char *name_of_load(Namer *n, const Formula *f)
     for (int k = 0; k < count; k++)
         if (terms[k].atom->kind == FORMULA_COUNTER)
             text_put(&t, n->loop[terms[k].atom->loop->depth]);
+        else if (terms[k].atom->kind == FORMULA_SCALAR)
+            text_printf(&t, "%.6s", scalar_storage(terms[k].atom->scalar)->name);
     if (!count)
         text_printf(&t, "%d", (int)constant);
     else if (t.text[t.length - 1] == '_')

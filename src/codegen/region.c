@@ -236,12 +236,14 @@ static void bind_captures(Body *b, int own, const Outside *o)
             bind_capture(b, k, o[k]);
 }
 
-/* Mutable variables, one per element; init NULL: not set yet. */
+/* Mutable variables, one per element: x_0, x_1, ..; init NULL: not set yet. */
 static Scalar **declare_scalars(Lowering *outer, Stmt *s, const Node *named, const Node *init, const Type *t)
 {
     Scalar **scalars = NEW_ARRAY(outer->arena, Scalar *, t->count);
     for (int64_t k = 0; k < t->count; k++) {
         scalars[k] = lower_scalar(outer, t->elem, named, true);
+        if (t->rank && named->origin.name)
+            scalars[k]->hint = str_format(outer->ctx, "%.20s_%d", named->origin.name, (int)k);
         block_push(outer, &s->before, lower_declare(outer, scalars[k], init ? read_flat(outer, init, k) : NULL));
         vec_push(outer->arena, &s->region->assigned, scalars[k]);
     }
