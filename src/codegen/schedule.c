@@ -321,6 +321,31 @@ static void put(Schedule *s, int root)
     }
 }
 
+/* A scalar that a body keeps in a row of a stack is stored as soon as it is there: the variable may go on from then. */
+static void put_rows(Schedule *s, const int *last_row, const int *next_row, int item)
+{
+    for (int k = last_row[item]; k > 0; k = next_row[k])
+        put(s, s->lower->info_count + k - 1);
+}
+
+static void put_all(Schedule *s)
+{
+    const Lowering *lower = s->lower;
+    int results = lower->fn->results.count;
+    int *last_row = NEW_ARRAY(s->scratch, int, s->count + 1), *next_row = NEW_ARRAY(s->scratch, int, results + 1);
+    for (int k = 0; lower->region && k < results; k++) {
+        const Node *root = result_root(s, k);
+        if (root->type->rank || !lower->targets[k].buffer || lower->targets[k].in_place)
+            continue;
+        next_row[k + 1] = last_row[lower->slot[root->id]];
+        last_row[lower->slot[root->id]] = k + 1;
+    }
+    for (int k = 0; k < s->count; k++) {
+        put(s, k);
+        put_rows(s, last_row, next_row, k);
+    }
+}
+
 void schedule_nodes(Lowering *lower)
 {
     Arena *scratch = lower->ctx->scratch;
@@ -340,8 +365,7 @@ void schedule_nodes(Lowering *lower)
         put(&s, lower->slot[result_root(&s, 0)->id]);
         lower->order[lower->order_count++] = s.count;
     }
-    for (int k = 0; k < s.count; k++)
-        put(&s, k);
+    put_all(&s);
     arena_release(scratch, mark);
 }
 
