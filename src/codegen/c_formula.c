@@ -221,7 +221,7 @@ void c_formula(Printer *p, const Formula *f, Binds around)
     }
     switch (f->kind) {
     case FORMULA_NUMBER: c_number(p, f, around); break;
-    case FORMULA_SCALAR: text_put(p->out, f->scalar->name); break;
+    case FORMULA_SCALAR: text_put(p->out, scalar_storage(f->scalar)->name); break;
     case FORMULA_COUNTER: text_put(p->out, f->loop->name); break;
     case FORMULA_AFFINE: c_affine(p, f, around); break;
     case FORMULA_QUOTIENT: c_divided(p, f, '/', around); break;

@@ -66,6 +66,23 @@ static void c_extreme(Printer *p, const Stmt *s, const char *target)
     text_printf(p->out, " : %s;", target);
 }
 
+/* x = x - e as x -= e. */
+static bool c_own_update(Printer *p, const Stmt *s, const char *target)
+{
+    static const char sign[] = { [FORMULA_ADD] = '+', [FORMULA_SUB] = '-', [FORMULA_MUL] = '*', [FORMULA_DIV] = '/' };
+    const Formula *f = s->value;
+    bool fits = s->kind == STMT_ASSIGN && f->elem == ELEM_REAL && !p->bound[f->id] && f->kind < sizeof sign && sign[f->kind];
+    for (int k = 0; fits && k < (f->kind == FORMULA_ADD || f->kind == FORMULA_MUL ? 2 : 1); k++) {
+        if (f->arg[k]->kind != FORMULA_SCALAR || scalar_storage(f->arg[k]->scalar) != scalar_storage(s->scalar))
+            continue;
+        text_printf(p->out, "%s %c= ", target, sign[f->kind]);
+        c_formula(p, f->arg[!k], BINDS_ALL);
+        text_put(p->out, ";");
+        return true;
+    }
+    return false;
+}
+
 static void c_update(Printer *p, const Stmt *s, const char *target)
 {
     bool wraps = s->value->elem == ELEM_INT && (s->combine == COMBINE_ADD || s->combine == COMBINE_MUL);
@@ -79,6 +96,8 @@ static void c_update(Printer *p, const Stmt *s, const char *target)
         text_put(p->out, ");");
         return;
     }
+    if (s->combine == COMBINE_SET && c_own_update(p, s, target))
+        return;
     if (s->combine == COMBINE_ADD && s->value->kind == FORMULA_NEG && !p->bound[s->value->id]) {
         text_printf(p->out, "%s -= ", target);
         c_formula(p, s->value->arg[0], BINDS_ALL);
@@ -128,7 +147,7 @@ static void c_simple(Printer *p, const Stmt *s)
         text_put(p->out, ";");
         break;
     case STMT_ARRAY: c_array(p, s); break;
-    case STMT_ASSIGN: c_update(p, s, s->scalar->name); break;
+    case STMT_ASSIGN: c_update(p, s, scalar_storage(s->scalar)->name); break;
     default:
         p->out = &target;
         c_target(p, s);
@@ -272,24 +291,58 @@ static void c_header(Printer *p, const Region *r, int indent)
     text_printf(p->out, "; ++%s) {\n", name);
 }
 
-static void c_region(Printer *p, const Stmt *s, int indent)
+static bool is_empty(const Lowering *body) { return body->function->body.list.count == 0; }
+
+/* The branch that is all there is on the other side; NULL: none. */
+static const Stmt *else_if(const Region *r)
+{
+    const Block *block = &r->body[1]->function->body;
+    const Stmt *s = block->list.count == 1 ? block->list.at[0] : NULL;
+    return s && s->region && !s->region->counter && !s->before.list.count ? s : NULL;
+}
+
+/* `if (..) {`, the side or sides that do something, and as many `} else if (..) {` as follow, then with an `else` in any
+ * case; the brace is left open. */
+static void c_branch(Printer *p, const Stmt *s, int indent, bool goes_on)
 {
     const Region *r = s->region;
+    bool swapped = is_empty(r->body[0]);
+    text_put(p->out, swapped ? "if (!" : "if (");
+    c_formula(p, r->condition, swapped ? BINDS_POSTFIX : BINDS_ALL);
+    text_put(p->out, ") {\n");
+    c_body(p, r->body[swapped], indent + INDENT);
+    indent_by(p->out, indent);
+    if (!goes_on && (swapped || is_empty(r->body[1])))
+        return;
+    text_put(p->out, "} else ");
+    const Stmt *next = swapped ? NULL : else_if(r);
+    if (next) {
+        Str *bound = p->bound;
+        p->bound = NEW_ARRAY(p->ctx->arena, Str, r->body[1]->function->formula_count + 1);
+        c_branch(p, next, indent, true);
+        p->bound = bound;
+        return;
+    }
+    text_put(p->out, "{\n");
+    if (swapped || is_empty(r->body[1])) {
+        indent_by(p->out, indent + INDENT);
+        text_put(p->out, "/* nothing changes */\n");
+    } else {
+        c_body(p, r->body[1], indent + INDENT);
+    }
+    indent_by(p->out, indent);
+}
+
+static void c_region(Printer *p, const Stmt *s, int indent)
+{
     c_before(p, s, indent);
-    if (r->counter) {
-        c_header(p, r, indent);
+    if (s->region->counter) {
+        c_header(p, s->region, indent);
+        c_body(p, s->region->body[0], indent + INDENT);
+        indent_by(p->out, indent);
     } else {
         indent_by(p->out, indent);
-        text_put(p->out, "if (");
-        c_formula(p, r->condition, BINDS_ALL);
-        text_put(p->out, ") {\n");
-    }
-    c_body(p, r->body[0], indent + INDENT);
-    indent_by(p->out, indent);
-    if (r->body[1]) {
-        text_put(p->out, "} else {\n");
-        c_body(p, r->body[1], indent + INDENT);
-        indent_by(p->out, indent);
+        c_branch(p, s, indent, false);
     }
     text_put(p->out, "}\n");
 }

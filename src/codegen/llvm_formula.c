@@ -95,7 +95,7 @@ static LLVMValueRef build_load(Build *b, const Formula *f)
 
 static LLVMValueRef build_scalar(Build *b, const Formula *f)
 {
-    LLVMValueRef place = map_get(b->places, f->scalar);
+    LLVMValueRef place = map_get(b->places, scalar_storage(f->scalar));
     if (!place)
         internal_error(b->ctx, "scalar '%s' has no value", f->scalar->name ? f->scalar->name : "?");
     return LLVMIsAAllocaInst(place) ? LLVMBuildLoad2(b->builder, build_value_type(b, f->elem), place, "") : place;

@@ -120,7 +120,7 @@ static void build_store(Build *b, const Stmt *s)
 
 static void build_assign(Build *b, const Stmt *s)
 {
-    LLVMValueRef place = map_get(b->places, s->scalar);
+    LLVMValueRef place = map_get(b->places, scalar_storage(s->scalar));
     if (!place)
         internal_error(b->ctx, "scalar '%s' is assigned before it is declared", s->scalar->name);
     LLVMBuildStore(b->builder, build_combined(b, s, place, ""), place);

@@ -124,6 +124,7 @@ struct Scalar {
     uint64_t loops;                                         /* bit d: lives inside the loop of depth d */
     const Node *node;
     const Lowering *home;                                   /* whose positions `written` tells */
+    Scalar *version_of;                                     /* the same variable; coalesce.c */
     int64_t low, high;                                      /* ints: the range that is known */
     const Formula *limit;                                   /* a counter: it is less than this, affine in Scalars; NULL: only `high` */
 };
@@ -468,6 +469,10 @@ void walk_program(Walk *);
 
 /* sweep.c: variables that nothing reads are left out; once per function */
 void sweep_dead(Lowering *);
+
+/* coalesce.c: copies between variables that may be one; once per function */
+void coalesce_scalars(Lowering *);
+Scalar *scalar_storage(const Scalar *);                     /* the variable that it is a version of */
 
 /* plan.c: places of temporaries */
 void plan_memory(Lowering *);

@@ -822,6 +822,7 @@ Function *lower_function(Program *program, const Fn *fn, int *slot)
     arena_free(lower->brief);
     lower_finish(lower);
     sweep_dead(lower);
+    coalesce_scalars(lower);
     make_signature(lower);
     count_costs(lower);
     plan_settle(lower, 0);
