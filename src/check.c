@@ -5,6 +5,10 @@
 #include "check.h"
 #include "pass.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 static const double float_tolerance = 1e-3;
 enum { COMPILED_MOST = 20 };                                /* functions that are kept for the next exports */
 
@@ -117,7 +121,7 @@ static Finding check_engine(Check *check, Engine engine, Fn *reference, Fn *fn, 
         calls[k] = (NativeCall){0, inputs, outputs, false};
     }
     const EngineCode *known = engine == ENGINE_JIT ? check_compiled(check, fn) : NULL;
-    for (int k = 0; k < CHECK_POINTS && known; k++) engine_call(ctx, known, &calls[k]);
+    for (int k = 0; k < CHECK_POINTS && known; k++) engine_call(ctx, known, &calls[k], NULL);
     *status = known ? NATIVE_DONE
                     : engine_run(ctx, engine, check->module->source, &fn, 1, calls, CHECK_POINTS);
     for (int k = 0; k < CHECK_POINTS && *status == NATIVE_DONE; k++) {
@@ -211,10 +215,20 @@ static bool check_export(Check *check, const ExportSpec *spec)
     return good;
 }
 
+/* The same arrays are wanted again and again: to give them back to the system takes longer than to compute with them. */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 25);
+    mallopt(M_TRIM_THRESHOLD, 1 << 28);
+#endif
+}
+
 int command_check(Context *ctx, Module *module, const Command *command)
 {
     Check check = {.ctx = ctx, .module = module, .engines = engines_of(ctx, command), .state = command->seed};
     bool good = true;
+    keep_memory();
     ctx->options.quiet_warnings = true;                     /* the helper functions would repeat them */
     printf("seed %llu, up to %d points\n", (unsigned long long)command->seed, CHECK_POINTS);
     printf("%-24s %-22s %6s  %9s\n", "export", "against", "points", "worst");
@@ -223,5 +237,6 @@ int command_check(Context *ctx, Module *module, const Command *command)
     for (int k = 0; k < module->exports.count; k++)
         if (!check_export(&check, module->exports.at[k])) good = false;
     check_forget(&check);
+    arena_free(check.work_arena);
     return good && !ctx->error_count ? EXIT_DONE : EXIT_INPUT;
 }

@@ -32,6 +32,8 @@ typedef struct Check {
     uint64_t state;                                         /* of the random numbers */
     Map *helpers;                                           /* check_evaluate.c: Fn -> its code */
     Vec(Compiled) compiled;
+    Arena *work_arena;                                      /* check_evaluate.c: of the workspace */
+    void *work; size_t work_size;
     Vec(ModesFound) modes;                                  /* check_modes.c: so far */
     Vec(Node *) directions;                                 /* check_modes.c: inputs to use again, so that functions are the same */
 } Check;

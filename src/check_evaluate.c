@@ -5,7 +5,10 @@
 #include "check.h"
 #include "pass.h"
 
-static const double small = 5e6;                            /* nanoseconds: not worth a closer look */
+#include <string.h>
+
+/* Nanoseconds: what is not worth a closer look, and what all passes and code generation take for a node. */
+static const double small = 5e6, node_time = 4e4;
 
 /* Results may have come without names of their own. */
 static const Fn *named(Context *ctx, const Fn *fn)
@@ -40,12 +43,13 @@ typedef struct Helper {
 static Helper helper_new(Check *check, const Fn *fn, int calls)
 {
     Context *ctx = check->ctx;
-    if (calls * fn_eval_cost(ctx, fn) < small) return (Helper){fn, NULL};
+    int64_t nodes;
+    if (calls * fn_eval_cost(ctx, fn, &nodes) < small + node_time * (double)nodes) return (Helper){fn, NULL};
     Fn *final = pass_finish(ctx, fn_strip_binds(ctx, named(ctx, fn)));
     const EngineCode *known = check_compiled(check, final);
     if (known) return (Helper){final, known};
     EngineCode *code = engine_lower(ctx, check->module->source, &final, 1);
-    if (engine_time(ctx, code, calls) > calls * fn_eval_cost(ctx, final) || !engine_load(ctx, code, ENGINE_JIT, calls))
+    if (engine_time(ctx, code, calls) > calls * fn_eval_cost(ctx, final, NULL) || !engine_load(ctx, code, ENGINE_JIT, calls))
         return (Helper){final, NULL};
     vec_push(ctx->arena, &check->compiled, ((Compiled){final, code}));
     return (Helper){final, code};
@@ -67,6 +71,19 @@ static Helper helper_of(Check *check, const Fn *fn, int calls, bool is_float)
     return *known;
 }
 
+/* One for all: large ones take longer to make than the code takes with them. */
+static void *workspace(Check *check, const EngineCode *code)
+{
+    size_t size = engine_work(code, 0);
+    if (!check->work || size > check->work_size) {
+        arena_free(check->work_arena);
+        check->work_arena = arena_new();
+        check->work = memset(arena_alloc(check->work_arena, size + 1), 255, size);
+        check->work_size = size;
+    }
+    return check->work;
+}
+
 static Tensor *call(Check *check, const Helper *helper, const Tensor *inputs, Arena *arena)
 {
     const Fn *fn = helper->fn;
@@ -77,7 +94,7 @@ static Tensor *call(Check *check, const Helper *helper, const Tensor *inputs, Ar
         results[k] = (Tensor){type, NEW_ARRAY(arena, double, type->count)};
     }
     NativeCall made = {0, inputs, results, false};
-    engine_call(check->ctx, helper->code, &made);
+    engine_call(check->ctx, helper->code, &made, workspace(check, helper->code));
     return results;
 }
 

@@ -96,7 +96,8 @@ EngineCode *engine_lower(Context *, const Source *, Fn **fns, int count);   /* t
 double engine_time(const Context *, const EngineCode *, int calls);     /* nanoseconds to compile and call it, roughly */
 /* To be called so many times; false after an error message. */
 bool engine_load(Context *, EngineCode *, Engine, int calls);
-void engine_call(Context *, const EngineCode *, NativeCall *);
+size_t engine_work(const EngineCode *, int fn);             /* bytes of workspace */
+void engine_call(Context *, const EngineCode *, NativeCall *, void *work);      /* work NULL: a new one full of NaN */
 void engine_unload(EngineCode *);
 
 /* ---- describe.c: values as a reader of the source knows them ----------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* engine.c: functions by the engine that was asked for: LLVM's code in this process, or the system compiler's in
  * another.
  *
- * Workspace and outputs are full of NaN bytes on entry here too, and results that are added to start at 1. */
+ * Workspace and outputs are full of NaN bytes on entry here too, and results that are added to start at 1.  Who only
+ * wants the results gives a workspace of his own. */
 #include "driver.h"
 
 #include <math.h>
@@ -28,11 +29,13 @@ Fn **engine_functions(Context *ctx, Fn **fns, int count, int *total)
     return all;
 }
 
-static char *native_copy(Context *ctx, const Tensor *tensor)
+/* The code has doubles where we have. */
+static bool is_native(const Context *ctx, const Type *type) { return type->elem == ELEM_REAL && !ctx->options.is_float; }
+
+static void *native_input(Context *ctx, const Tensor *tensor)
 {
     size_t size = element_size(ctx, tensor->type->elem);
-    if (tensor->type->elem == ELEM_REAL && !ctx->options.is_float)
-        return arena_copy(ctx->scratch, tensor->data, size * (size_t)tensor->type->count);
+    if (is_native(ctx, tensor->type)) return tensor->data;
     char *copy = arena_alloc(ctx->scratch, size * (size_t)tensor->type->count);
     for (int64_t k = 0; k < tensor->type->count; k++)
         element_put(ctx, copy + (size_t)k * size, tensor->type->elem, tensor->data[k]);
@@ -44,10 +47,12 @@ static void *full_of_nan(Context *ctx, size_t size)
     return memset(arena_alloc(ctx->scratch, size), 255, size);
 }
 
-static char *native_room(Context *ctx, const Result *result)
+/* `output`: where the values shall be in the end; NULL: nowhere. */
+static void *native_room(Context *ctx, const Result *result, const Tensor *output)
 {
     const Type *type = result->node->type;
     size_t size = element_size(ctx, type->elem);
+    if (output && is_native(ctx, type) && !result->accumulate) return memset(output->data, 255, size * (size_t)type->count);
     char *room = full_of_nan(ctx, size * (size_t)type->count);
     for (int64_t k = 0; result->accumulate && k < type->count; k++)
         element_put(ctx, room + (size_t)k * size, type->elem, 1);
@@ -58,13 +63,14 @@ static void take_output(Context *ctx, const Result *result, const char *from, Te
 {
     const Type *type = result->node->type;
     size_t size = element_size(ctx, type->elem);
+    if (from == (char *)output->data) return;
     for (int64_t k = 0; k < type->count; k++)
         output->data[k] = element_get(ctx, from + (size_t)k * size, type->elem) - result->accumulate;
     tensor_round(ctx, output);
 }
 
 static void enter(Context *ctx, LlvmEntry *entry, const Fn *fn, const Costs *costs, void *const *inputs,
-                  void *const *outputs, void *tape)
+                  void *const *outputs, void *tape, void *work)
 {
     int count = 0;
     void **arguments = NEW_ARRAY(ctx->scratch, void *, fn->params.count + fn->results.count + 2);
@@ -72,14 +78,14 @@ static void enter(Context *ctx, LlvmEntry *entry, const Fn *fn, const Costs *cos
     if (costs->tape_elements && fn->forward) arguments[count++] = tape;
     for (int k = 0; k < fn_output_count(fn); k++) arguments[count++] = outputs[k];
     if (costs->tape_elements && !fn->forward) arguments[count++] = tape;
-    if (costs->work_elements) arguments[count++] = full_of_nan(ctx, (size_t)costs->work_bytes);
+    if (costs->work_elements) arguments[count++] = work;
     entry(arguments);
 }
 
-static void **native_rooms(Context *ctx, const Fn *fn)
+static void **native_rooms(Context *ctx, const Fn *fn, const Tensor *outputs)
 {
     void **rooms = NEW_ARRAY(ctx->scratch, void *, fn->results.count + 1);
-    for (int k = 0; k < fn_output_count(fn); k++) rooms[k] = native_room(ctx, &fn->results.at[k]);
+    for (int k = 0; k < fn_output_count(fn); k++) rooms[k] = native_room(ctx, &fn->results.at[k], outputs ? &outputs[k] : NULL);
     return rooms;
 }
 
@@ -154,20 +160,23 @@ bool engine_load(Context *ctx, EngineCode *code, Engine engine, int calls)
     return true;
 }
 
-void engine_call(Context *ctx, const EngineCode *code, NativeCall *call)
+size_t engine_work(const EngineCode *code, int fn) { return (size_t)code->costs[fn].work_bytes; }
+
+void engine_call(Context *ctx, const EngineCode *code, NativeCall *call, void *work)
 {
     ArenaMark mark = arena_mark(ctx->scratch);
     const Fn *fn = code->all[call->fn];
     const Costs *costs = &code->costs[call->fn];
-    void **inputs = NEW_ARRAY(ctx->scratch, void *, fn->params.count + 1), **outputs = native_rooms(ctx, fn);
+    void **inputs = NEW_ARRAY(ctx->scratch, void *, fn->params.count + 1), **outputs = native_rooms(ctx, fn, call->outputs);
     void *tape = full_of_nan(ctx, (size_t)costs->tape_bytes + 1);
-    for (int k = 0; k < fn_input_count(fn); k++) inputs[k] = native_copy(ctx, &call->inputs[k]);
+    if (!work) work = full_of_nan(ctx, engine_work(code, call->fn));
+    for (int k = 0; k < fn_input_count(fn); k++) inputs[k] = native_input(ctx, &call->inputs[k]);
     if (fn->forward && costs->tape_elements) {
         int before = engine_forward(code->all, fn);
         enter(ctx, code->entries[before], code->all[before], &code->costs[before], inputs,
-              native_rooms(ctx, code->all[before]), tape);
+              native_rooms(ctx, code->all[before], NULL), tape, full_of_nan(ctx, engine_work(code, before)));
     }
-    enter(ctx, code->entries[call->fn], fn, costs, inputs, outputs, tape);
+    enter(ctx, code->entries[call->fn], fn, costs, inputs, outputs, tape, work);
     for (int k = 0; k < fn_output_count(fn); k++) take_output(ctx, &fn->results.at[k], outputs[k], &call->outputs[k]);
     call->done = true;
     arena_release(ctx->scratch, mark);
@@ -184,7 +193,7 @@ static NativeStatus llvm_run(Context *ctx, Engine engine, const Source *source, 
 {
     EngineCode *code = engine_lower(ctx, source, fns, fn_count);
     bool loaded = engine_load(ctx, code, engine, count);
-    for (int k = 0; loaded && k < count; k++) engine_call(ctx, code, &calls[k]);
+    for (int k = 0; loaded && k < count; k++) engine_call(ctx, code, &calls[k], NULL);
     engine_unload(code);
     return loaded ? NATIVE_DONE : NATIVE_FAILED;
 }
@@ -200,7 +209,7 @@ unsigned engines_of(Context *ctx, const Command *command)
 Engine engine_to_run(Context *ctx, const Command *command, const Fn *reference)
 {
     if (command->engines) return (Engine)command->engines;
-    return fn_eval_cost(ctx, reference) < engine_start || !llvm_backend(ctx, true) ? ENGINE_EVAL : ENGINE_JIT;
+    return fn_eval_cost(ctx, reference, NULL) < engine_start || !llvm_backend(ctx, true) ? ENGINE_EVAL : ENGINE_JIT;
 }
 
 const char *engine_name(Engine engine)

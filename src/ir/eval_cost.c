@@ -51,39 +51,46 @@ static double op_cost(const Node *n)
     return op_info[n->op].class == CLASS_OTHER ? matrix_cost(n) : per_walk * moved(n);
 }
 
-static double body_cost(Context *, const Fn *, Map *known);
+typedef struct Cost { double time; int64_t nodes; } Cost;
 
-static double region_cost(Context *ctx, const Node *n, Map *known)
+static Cost body_cost(Context *, const Fn *, Map *known);
+
+static double region_cost(Context *ctx, const Node *n, Map *known, int64_t *nodes)
 {
-    double first = body_cost(ctx, n->body[0], known);
-    return n->op == OP_branch ? fmax(first, body_cost(ctx, n->body[1], known)) : (double)n->attr[0] * (per_node + first);
+    Cost first = body_cost(ctx, n->body[0], known), second = { 0 };
+    if (n->op == OP_branch)
+        second = body_cost(ctx, n->body[1], known);
+    *nodes += first.nodes + second.nodes;
+    return n->op == OP_branch ? fmax(first.time, second.time) : (double)n->attr[0] * (per_node + first.time);
 }
 
-/* Bodies that are shared are walked once.  As deep as regions are nested, like the evaluator. */
-static double body_cost(Context *ctx, const Fn *fn, Map *known)
+/* Bodies that are shared are walked once, and their nodes count once.  As deep as regions are nested, like the evaluator. */
+static Cost body_cost(Context *ctx, const Fn *fn, Map *known)
 {
     const double *before = map_get(known, fn);
     if (before)
-        return *before;
+        return (Cost){ *before, 0 };
     Node **roots = NEW_ARRAY(ctx->scratch, Node *, fn->results.count + 1);
     for (int k = 0; k < fn->results.count; k++)
         roots[k] = fn->results.at[k].node;
     BodyWalk w = body_walk(ctx, roots, fn->results.count, NULL, NULL);
-    double *cost = NEW(ctx->scratch, double);
+    Cost cost = { 0, w.nodes.count };
     for (int k = 0; k < w.nodes.count; k++) {
         const Node *n = w.nodes.at[k];
         if (n->op == OP_param || n->op == OP_result)
             continue;
-        *cost += per_node + (node_is_region(n) ? region_cost(ctx, n, known) : op_cost(n));
+        cost.time += per_node + (node_is_region(n) ? region_cost(ctx, n, known, &cost.nodes) : op_cost(n));
     }
-    map_put(known, fn, cost);
-    return *cost;
+    map_put(known, fn, arena_copy(ctx->scratch, &cost.time, sizeof cost.time));
+    return cost;
 }
 
-double fn_eval_cost(Context *ctx, const Fn *fn)
+double fn_eval_cost(Context *ctx, const Fn *fn, int64_t *nodes)
 {
     ArenaMark mark = arena_mark(ctx->scratch);
-    double cost = body_cost(ctx, fn, map_new(ctx->scratch));
+    Cost cost = body_cost(ctx, fn, map_new(ctx->scratch));
     arena_release(ctx->scratch, mark);
-    return cost;
+    if (nodes)
+        *nodes = cost.nodes;
+    return cost.time;
 }

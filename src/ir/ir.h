@@ -366,7 +366,8 @@ Fn *fn_tidy_regions(Context *, const Fn *);                 /* loops over one in
 typedef struct { const Type *type; double *data; } Tensor;  /* ints and bools as doubles; float mode rounds every result */
 /* inputs: one per param.  Returns one per result, in `arena`.  Walks exactly the given graph; nothing is optimised. */
 Tensor *fn_eval(Context *, const Fn *, const Tensor *inputs, Arena *);
-double fn_eval_cost(Context *, const Fn *);                 /* eval_cost.c: nanoseconds of fn_eval, roughly, at most */
+/* eval_cost.c: nanoseconds of fn_eval, roughly, at most; nodes: of the function and of its regions, or NULL */
+double fn_eval_cost(Context *, const Fn *, int64_t *nodes);
 void eval_node(Context *, const Node *, const double *const *operands, double *out);   /* one node; also the constant folder */
 
 /* ---- printer (print.c): the graph as adc source -------------------------------------------------------------------- */
