@@ -1,8 +1,9 @@
 #!/bin/sh
 # The rules that generated C keeps, checked on programs, in double and in float.
 #   tests/gate.sh ADC SCRATCH FILE.ad...
-# Prints what is broken, and `N passed, N failed`.  MISRA=0 leaves cppcheck out.  A program with a constant that no float
-# holds is for double only: it must be refused for that, and nothing be written.
+# Prints what is broken, and `N passed, N failed`.  MISRA and QUICK as in firmware/gate.sh; REALS=float leaves double out;
+# OPTIONS are more options of adc; STATE=work: with those that ask for static workspace.  A program that is for double
+# only, for a constant or an int that no float holds, must be refused for that, and nothing be written.
 set -u
 LC_ALL=C; export LC_ALL
 tests=$(cd "$(dirname "$0")" && pwd)
@@ -29,13 +30,14 @@ regenerate() {
 }
 
 refused() {
-    [ $real = float ] && [ ! -e "$out/$name.c" ] && grep -q 'this constant overflows a float$' "$scratch/log"
+    [ $real = float ] && [ ! -e "$out/$name.c" ] &&
+        grep -qE 'error: (this constant overflows a float$|in float, )' "$scratch/log"
 }
 
 # generate NUMBER: the text of $program, with a name that no other program's has
 generate() {
     name=$(basename "$program" .ad | tr -c 'A-Za-z0-9_\n' _)_$1
-    options="$(sed -n 's/^# options: //p' "$program" | head -1) --real=$real"
+    options="--prefix=in_$1_ $(sed -n 's/^# options: //p' "$program" | head -1) --real=$real ${OPTIONS:-}"
     (ulimit -v 4000000; exec "$adc" $options "$program" -o "$out/$name.c") >"$scratch/log" 2>&1 || refused
     count 'adc fails'
     [ -f "$out/$name.c" ] || return
@@ -43,7 +45,7 @@ generate() {
     count 'regenerated text differs'
 }
 
-for real in double float; do
+for real in ${REALS:-double float}; do
     out=$scratch/$real number=0
     mkdir -p "$out"
     for program in "$@"; do

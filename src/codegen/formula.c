@@ -434,14 +434,29 @@ static const Formula *fold_int(Lowering *lower, FormulaKind kind, const Formula 
     return sum && sum->low >= INT32_MIN && sum->high <= INT32_MAX ? sum : NULL;
 }
 
+/* Is x one of the conditions that f joins? */
+static bool joins(const Formula *f, FormulaKind kind, const Formula *x, int depth)
+{
+    return f == x || (depth && f->kind == kind
+                      && (joins(f->arg[0], kind, x, depth - 1) || joins(f->arg[1], kind, x, depth - 1)));
+}
+
 static const Formula *fold_logic(Lowering *lower, FormulaKind kind, const Formula *x, const Formula *w)
 {
+    enum { DEPTH = 5 };
     bool absorbing = kind == FORMULA_OR;
     if (is_number(x))
         return (x->integer != 0) == absorbing ? formula_bool(lower, absorbing) : w;
     if (is_number(w))
         return (w->integer != 0) == absorbing ? formula_bool(lower, absorbing) : x;
-    return x == w ? x : NULL;
+    if (joins(w, kind, x, DEPTH))
+        return w;
+    if (joins(x, kind, w, DEPTH))
+        return x;
+    for (int k = 0; w->kind == kind && k < 2; k++)
+        if (joins(x, kind, w->arg[k], DEPTH))
+            return formula_binary(lower, kind, x, w->arg[1 - k]);
+    return NULL;
 }
 
 static const Formula *fold_binary(Lowering *lower, FormulaKind kind, const Formula *x, const Formula *w)
