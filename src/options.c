@@ -43,9 +43,9 @@ static const OptionRow option_table[] = {
     {OPTION_WORK, 0, "work", "PLACE", "workspace: arg (default), a parameter; static, an array in the C file"},
     {OPTION_STACK_LIMIT, 0, "stack-limit", "BYTES", "temporaries up to this size live on the stack (default 1024)"},
     {OPTION_LANES, 0, "lanes", "N", "run N independent trips of a loop at once, for vector instructions; 1: none\n"
-                               "(default: about 32 in functions of a million operations)"},
-    {OPTION_SCALARS, 0, "scalars", "N", "write a function out in scalars, loops and arrays, where that takes at most N\n"
-                                        "operations, and half of what it took (default 1000; 0: never)"},
+                               "(default: about 32 in functions of 100,000 operations)"},
+    {OPTION_SCALARS, 0, "scalars", "N", "write a function, or bodies of its loops, out in scalars where that takes at\n"
+                                        "most N operations, and saves a half or a third (default 1000; 0: never)"},
     {OPTION_RAM_BUDGET, 0, "ram-budget", "BYTES", "keep work, tape and stack of every function within so many bytes (64K, 1M):\n"
                                                   "what a backward loop needs is then computed again"},
     {OPTION_PREFIX, 0, "prefix", "TEXT", "put TEXT before every external symbol and macro"},

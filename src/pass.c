@@ -95,7 +95,7 @@ const Pass pass_table[] = {
     {"simplify", 1, simplify, "every node is constructed again: local simplification and sharing across former names"},
     {"merge", 0, merge, "carries and stacks that nobody reads go; from -O1 on, loops over one index become one"},
     {"gram", 1, gram, "what is summed over the rows of a Jacobian, as in J' @ J, is summed row by row, without it"},
-    {"scalars", 2, scalars, "small functions are written out in scalars where that halves their arithmetic"},
+    {"scalars", 2, scalars, "small functions and bodies are written out in scalars where that saves much of their arithmetic"},
     {"split", 0, split, "the two functions of a split, and what is on the tape between them"},
     {"scatter", 1, scatter, "what is added to an array at a few places is added in place"},
     {"lanes", 1, lanes, "long loops with independent trips run in blocks of trips, where that pays"},

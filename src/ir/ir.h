@@ -359,7 +359,7 @@ Fn *fn_scatter_sums(Context *, const Fn *);                 /* sums with scatter
 /* Loops of at least `least` independent trips run `lanes` of them at once, noted in `in_lanes` (lanes.c); 0: as many as suit.
  * large: only loops that do much in a trip and leave nothing but sums. */
 Fn *fn_lanes(Context *, const Fn *, int64_t lanes, int64_t least, bool large);
-const Fn *fn_scalars(Context *, const Fn *, int64_t limit);  /* loops and arrays written out where that halves the work (scalars.c) */
+const Fn *fn_scalars(Context *, const Fn *, int64_t limit);  /* loops and arrays written out where that saves much (scalars.c) */
 Fn *fn_tidy_regions(Context *, const Fn *);                 /* loops over one index become one; unused carries and stacks go (merge.c) */
 
 /* ---- evaluator (eval.c): the reference meaning, naive -------------------------------------------------------------- */

@@ -1,9 +1,12 @@
-/* scalars.c: small functions written out in scalars: loops trip by trip, arrays element by element.
+/* scalars.c: small functions and bodies of loops written out in scalars: loops trip by trip, arrays element by element.
  *
  * What is constant then vanishes: the zeros of an identity that a Jacobian is seeded with, those of tables, sums that
  * have not begun.  It is done where this leaves half of the arithmetic or less, in a text that is the longer the more is
  * saved; expression graphs of scalars are how CasADi's SX works (Andersson et al., "CasADi: a software framework for
  * nonlinear optimization and optimal control", Mathematical Programming Computation 11, 2019).
+ *
+ * Where a function is too large or gains too little, the bodies of its loops and branches are tried, the outer ones first.
+ * In a body what is large or known only when it runs stays a node; its elements are read where scalars need them.
  *
  * The value of a node is an array of numbers of scalars, as doubles: so what only moves elements, at indices that are
  * known, is the evaluator's to do.  0 times anything is 0 in a derivative; elsewhere where the other factor is finite
@@ -15,14 +18,24 @@
 
 enum {
     LEAST = 64,                                             /* operations that are worth the trouble */
-    GAIN = 2,                                               /* so many times fewer operations */
-    LENGTH = 100,                                           /* operations of text for every time that they are fewer */
+    GAIN = 4, GAIN_IN_BODY = 3,                             /* halves: so many times fewer operations */
+    LENGTH = 100, LENGTH_IN_BODY = 200,                     /* operations of text for every time that they are fewer */
     TRIED = 32,                                             /* operations tried for one that is allowed */
-    STEPS = 4                                               /* steps for one operation that is tried */
+    STEPS = 4,                                              /* steps for one operation that is tried */
+    LARGEST = 64,                                           /* elements of an array of a body that is written out */
+    FEW_TRIPS = 4                                           /* of a loop in a body that is written out */
 };
+
+/* The bodies of a function; each is done once, all with so many operations. */
+typedef struct { Context *ctx; Map *known; int64_t limit, left; } Bodies;
+
+/* The numbers of the elements; in a body the node, until they are asked for. */
+typedef struct { double *numbers; Node *node; } Value;
 
 typedef struct {
     Context *ctx;
+    Bodies *bodies;                                         /* NULL: of a whole function */
+    int64_t largest;                                        /* elements of an array that is written out */
     Vec(Node *) table;                                      /* number -> scalar; number 0 is the real 0 */
     Map *number;                                            /* scalar -> 1 + its number */
     Map *finite;                                            /* scalar -> whether it is finite for finite inputs */
@@ -32,6 +45,7 @@ typedef struct {
 } Writer;
 
 static bool is_finite(Writer *, const Node *);
+static const Fn *body_in_scalars(Bodies *, const Fn *body);
 
 static double number_of(Writer *w, Node *n)
 {
@@ -85,7 +99,8 @@ static bool is_finite(Writer *w, const Node *n)
         return known == YES;
     bool finite = n->op != OP_constant || isfinite(n->data[0]);
     switch (n->op) {
-    case OP_param: case OP_constant: case OP_real: break;
+    case OP_constant: case OP_real: break;
+    case OP_param: finite = !w->bodies; break;              /* of a body: whatever was computed before */
     case OP_sin: case OP_cos: case OP_tanh: case OP_sigmoid: case OP_atan:
     case OP_add: case OP_sub: case OP_mul: case OP_neg: case OP_square: case OP_slice: case OP_reshape:
         for (int k = 0; k < n->operand_count; k++)
@@ -268,114 +283,7 @@ static void write_node(Writer *w, const Node *n, const double *const *operands, 
         w->fails = true;
 }
 
-/* ---- regions ----------------------------------------------------------------------------------------------------- */
-static void write_nodes(Writer *, const Fn *, double *const *arguments, double **results);
-
-/* Own params of the body, then what it captures. */
-static double **body_arguments(Writer *w, const Node *n, const Fn *body, double *const *operands)
-{
-    int own = region_own_count(n), leading = region_leading_count(n);
-    double **arguments = NEW_ARRAY(w->ctx->scratch, double *, body->params.count + 1);
-    for (int k = own; k < body->params.count; k++)
-        arguments[k] = operands[leading + k - own];
-    return arguments;
-}
-
-static void write_loop(Writer *w, const Node *n, double *const *operands, double **values)
-{
-    const Fn *body = n->body[0];
-    int carries = (int)n->attr[1];
-    double trips = known_values(w, n->operands[0], operands[0])[0];
-    if (w->fails || trips < (double)n->attr[0]) {           /* rows of trips not taken are 0: left to the loop */
-        w->fails = true;
-        return;
-    }
-    double **arguments = body_arguments(w, n, body, operands);
-    double **results = NEW_ARRAY(w->ctx->scratch, double *, body->results.count + 1);
-    for (int k = 0; k < carries; k++)
-        arguments[1 + k] = operands[1 + k];
-    for (int k = carries; k < body->results.count; k++)
-        if (count_steps(w, node_result_type(w->ctx, n, k)->count))
-            values[k] = array_of(w, node_result_type(w->ctx, n, k));
-    for (int64_t trip = 0; trip < n->attr[0] && count_steps(w, 1); trip++) {
-        double index = number_of(w, node_int(w->ctx, trip));
-        arguments[0] = &index;
-        write_nodes(w, body, arguments, results);
-        for (int k = 0; k < body->results.count && !w->fails; k++) {
-            int64_t count = body->results.at[k].node->type->count;
-            if (k < carries)
-                arguments[1 + k] = results[k];
-            else
-                memcpy(values[k] + trip * count, results[k], sizeof *results[k] * (size_t)count);
-        }
-    }
-    for (int k = 0; k < carries; k++)
-        values[k] = arguments[1 + k];
-}
-
-static void write_region(Writer *w, const Node *n, double *const *operands, double **values)
-{
-    if (n->op == OP_loop) {
-        write_loop(w, n, operands, values);
-    } else if (n->op == OP_branch) {
-        double condition = known_values(w, n->operands[0], operands[0])[0];
-        const Fn *body = n->body[condition == 0];
-        if (!w->fails)
-            write_nodes(w, body, body_arguments(w, n, body, operands), values);
-    } else {
-        w->fails = true;
-    }
-}
-
-/* ---- functions --------------------------------------------------------------------------------------------------- */
-static void write_nodes(Writer *w, const Fn *fn, double *const *arguments, double **results)
-{
-    Context *ctx = w->ctx;
-    NodeList nodes = { 0 };
-    fn_nodes(ctx, fn, ctx->scratch, &nodes);
-    double **value = NEW_ARRAY(ctx->scratch, double *, nodes.count + 1), ***of_region;
-    of_region = NEW_ARRAY(ctx->scratch, double **, nodes.count + 1);
-    for (int k = 0; k < fn->params.count; k++) {
-        int place = node_place(&nodes, fn->params.at[k].node);
-        if (place >= 0)
-            value[place] = arguments[k];
-    }
-    for (int k = 0; k < nodes.count && !w->fails; k++) {
-        const Node *n = nodes.at[k];
-        double **operands = NEW_ARRAY(ctx->scratch, double *, n->operand_count + 1);
-        for (int i = 0; i < n->operand_count; i++)
-            operands[i] = value[node_place(&nodes, n->operands[i])];
-        if (n->op == OP_result) {
-            value[k] = of_region[node_place(&nodes, n->operands[0])][n->attr[0]];
-        } else if (node_is_region(n)) {
-            of_region[k] = NEW_ARRAY(ctx->scratch, double *, region_result_count(n) + 1);
-            write_region(w, n, operands, of_region[k]);
-        } else if (n->op != OP_param) {
-            if (!count_steps(w, n->type->count + 1))
-                return;
-            value[k] = array_of(w, n->type);
-            write_node(w, n, (const double *const *)operands, value[k]);
-        }
-    }
-    for (int k = 0; k < fn->results.count && !w->fails; k++)
-        results[k] = value[node_place(&nodes, fn->results.at[k].node)];
-}
-
-/* The elements of a param. */
-static double *read_param(Writer *w, Node *param)
-{
-    const Type *t = param->type;
-    double *numbers = array_of(w, t);
-    Node *flat = t->rank == 0 ? param : node_reshape(w->ctx, param, type_sized(w->ctx, t->elem, 1, &t->count));
-    graph_set_origin(w->ctx, (Origin){ .span = param->origin.span });
-    for (int64_t i = 0; i < t->count; i++) {
-        int64_t one = 1;
-        Node *x = t->rank == 0 ? flat : node_slice(w->ctx, flat, &i, &one, &one);
-        numbers[i] = number_of(w, node_reshape(w->ctx, x, type_scalar(w->ctx, t->elem)));
-    }
-    return numbers;
-}
-
+/* ---- values of bodies -------------------------------------------------------------------------------------------- */
 static Node *array_again(Writer *w, const Node *old, const double *numbers)
 {
     Node **elements = NEW_ARRAY(w->ctx->scratch, Node *, old->type->count + 1);
@@ -386,52 +294,338 @@ static Node *array_again(Writer *w, const Node *old, const double *numbers)
         : node_reshape(w->ctx, node_stack(w->ctx, (int)old->type->count, elements), old->type);
 }
 
+/* The elements of an array. */
+static double *read_array(Writer *w, Node *array)
+{
+    const Type *t = array->type;
+    double *numbers = array_of(w, t);
+    Node *flat = t->rank == 0 ? array : node_reshape(w->ctx, array, type_sized(w->ctx, t->elem, 1, &t->count));
+    graph_set_origin(w->ctx, (Origin){ .span = array->origin.span, .role = array->origin.role, .of = array->origin.of });
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t one = 1;
+        Node *x = t->rank == 0 ? flat : node_slice(w->ctx, flat, &i, &one, &one);
+        numbers[i] = number_of(w, node_reshape(w->ctx, x, type_scalar(w->ctx, t->elem)));
+    }
+    return numbers;
+}
+
+/* NULL: it is too large. */
+static double *numbers_of(Writer *w, Value *v)
+{
+    if (!v->numbers && v->node->type->count <= w->largest)
+        v->numbers = read_array(w, v->node);
+    return v->numbers;
+}
+
+static Node *node_of(Writer *w, const Node *old, Value *v)
+{
+    if (!v->node)
+        v->node = array_again(w, old, v->numbers);
+    return v->node;
+}
+
+static bool are_known(const Writer *w, const double *numbers, int64_t count)
+{
+    double value;
+    bool known = true;
+    for (int64_t i = 0; known && i < count; i++)
+        known = is_known(w, numbers[i], &value);
+    return known;
+}
+
+/* The operands that are indices are known beforehand. */
+static bool is_fixed(Writer *w, const Node *n, Value *const *operands)
+{
+    bool fixed = true;
+    for (int k = n->op == OP_index ? 1 : 2; fixed && k < n->operand_count; k++) {
+        const double *numbers = numbers_of(w, operands[k]);
+        fixed = numbers && are_known(w, numbers, n->operands[k]->type->count);
+    }
+    return fixed;
+}
+
+/* In a body, what is large and what is only known when it runs stays as it is. */
+static bool is_writable(Writer *w, const Node *n, Value *const *operands)
+{
+    bool indexed = n->op == OP_index || n->op == OP_index_add || n->op == OP_index_set;
+    bool known = op_info[n->op].class == CLASS_ELEMENTWISE || op_info[n->op].class == CLASS_LINEAR || n->op == OP_constant
+        || n->op == OP_iota || n->op == OP_call;
+    bool can = known && n->type->count <= w->largest && (n->op != OP_pad || n->type->elem == ELEM_REAL);
+    for (int k = 0; can && k < n->operand_count; k++)
+        can = operands[k]->numbers || operands[k]->node->type->count <= w->largest;
+    return can && (!indexed || is_fixed(w, n, operands));
+}
+
+/* Elements of an array at indices that are known when it runs. */
+static bool read_elements(Writer *w, const Node *n, Value *const *operands, Value *out)
+{
+    int count = n->operand_count - 1, rank = n->operands[0]->type->rank;
+    int64_t rest = 1, size = count ? n->operands[1]->type->count : 0;
+    Node **indices = NEW_ARRAY(w->ctx->scratch, Node *, rank + 1);
+    if (n->op != OP_index || n->type->count > w->largest)
+        return false;
+    for (int k = 1; k <= count; k++)
+        if (!numbers_of(w, operands[k]))
+            return false;
+    for (int k = count; k < rank; k++)
+        rest *= type_size(n->operands[0]->type, k);
+    Node *x = node_of(w, n->operands[0], operands[0]);
+    out->numbers = array_of(w, n->type);
+    graph_set_origin(w->ctx, (Origin){ .span = n->origin.span, .role = n->origin.role, .of = n->origin.of });
+    for (int64_t i = 0; i < size * rest; i++) {
+        int64_t place = i % rest;
+        for (int k = rank - 1; k >= count; place /= type_size(x->type, k), k--)
+            indices[k] = node_int(w->ctx, place % type_size(x->type, k));
+        for (int k = 0; k < count; k++)
+            indices[k] = scalar_at(w, operands[k + 1]->numbers[i / rest]);
+        out->numbers[i] = number_of(w, node_index(w->ctx, x, rank, indices));
+    }
+    return true;
+}
+
+static void keep_node(Writer *w, const Node *n, Value *const *operands, Value *out)
+{
+    Node **again = NEW_ARRAY(w->ctx->scratch, Node *, n->operand_count + 1);
+    for (int k = 0; k < n->operand_count; k++)
+        again[k] = node_of(w, n->operands[k], operands[k]);
+    graph_set_origin(w->ctx, n->origin);
+    out->node = node_rebuild(w->ctx, n, again);
+}
+
+static void write_value(Writer *w, const Node *n, Value *const *operands, Value *out)
+{
+    const double **numbers = NEW_ARRAY(w->ctx->scratch, const double *, n->operand_count + 1);
+    if (w->bodies && !is_writable(w, n, operands)) {
+        if (!read_elements(w, n, operands, out))
+            keep_node(w, n, operands, out);
+        return;
+    }
+    for (int k = 0; k < n->operand_count; k++)
+        numbers[k] = numbers_of(w, operands[k]);
+    out->numbers = array_of(w, n->type);
+    write_node(w, n, numbers, out->numbers);
+}
+
+/* ---- regions ----------------------------------------------------------------------------------------------------- */
+static void write_nodes(Writer *, const Fn *, const Value *arguments, Value *results);
+
+/* Own params of the body, then what it captures. */
+static Value *body_arguments(Writer *w, const Node *n, const Fn *body, Value *const *operands)
+{
+    int own = region_own_count(n), leading = region_leading_count(n);
+    Value *arguments = NEW_ARRAY(w->ctx->scratch, Value, body->params.count + 1);
+    for (int k = own; k < body->params.count; k++)
+        arguments[k] = *operands[leading + k - own];
+    return arguments;
+}
+
+static void write_loop(Writer *w, const Node *n, Value *const *operands, Value *values)
+{
+    const Fn *body = n->body[0];
+    int carries = (int)n->attr[1];
+    double trips = known_values(w, n->operands[0], numbers_of(w, operands[0]))[0];
+    if (w->fails || trips < (double)n->attr[0]) {           /* rows of trips not taken are 0: left to the loop */
+        w->fails = true;
+        return;
+    }
+    Value *arguments = body_arguments(w, n, body, operands);
+    Value *results = NEW_ARRAY(w->ctx->scratch, Value, body->results.count + 1);
+    for (int k = 0; k < carries; k++)
+        arguments[1 + k] = *operands[1 + k];
+    for (int k = carries; k < body->results.count; k++)
+        if (count_steps(w, node_result_type(w->ctx, n, k)->count))
+            values[k].numbers = array_of(w, node_result_type(w->ctx, n, k));
+    for (int64_t trip = 0; trip < n->attr[0] && count_steps(w, 1); trip++) {
+        double index = number_of(w, node_int(w->ctx, trip));
+        arguments[0] = (Value){ &index, NULL };
+        write_nodes(w, body, arguments, results);
+        for (int k = 0; k < body->results.count && !w->fails; k++) {
+            int64_t count = body->results.at[k].node->type->count;
+            if (k < carries)
+                arguments[1 + k] = results[k];
+            else
+                memcpy(values[k].numbers + trip * count, numbers_of(w, &results[k]), sizeof(double) * (size_t)count);
+        }
+    }
+    for (int k = 0; k < carries; k++)
+        values[k] = arguments[1 + k];
+}
+
+/* In a body a loop of a few trips that leaves small rows is written out, and a branch whose side is known. */
+static bool is_unrolled(Writer *w, const Node *n, Value *const *operands)
+{
+    const double *numbers = n->op == OP_while_loop ? NULL : numbers_of(w, operands[0]);
+    bool known = numbers && are_known(w, numbers, 1);
+    if (n->op == OP_branch || !known)
+        return known;
+    for (int k = (int)n->attr[1]; known && k < region_result_count(n); k++)
+        known = node_result_type(w->ctx, n, k)->count <= w->largest;
+    return known && n->attr[0] <= FEW_TRIPS && known_values(w, n->operands[0], numbers)[0] >= (double)n->attr[0];
+}
+
+static void keep_region(Writer *w, const Node *n, Value *const *operands, Value *values)
+{
+    const Fn *body[2] = { NULL, NULL };
+    Node **again = NEW_ARRAY(w->ctx->scratch, Node *, n->operand_count + 1);
+    Node **results = NEW_ARRAY(w->ctx->scratch, Node *, region_result_count(n) + 1);
+    for (int k = 0; k < n->operand_count; k++)
+        again[k] = node_of(w, n->operands[k], operands[k]);
+    for (int b = 0; b < 2 && n->body[b]; b++)
+        body[b] = body_in_scalars(w->bodies, n->body[b]);
+    region_again(w->ctx, n, body, again, NULL, results);
+    for (int k = 0; k < region_result_count(n); k++)
+        values[k].node = results[k];
+}
+
+static void write_region(Writer *w, const Node *n, Value *const *operands, Value *values)
+{
+    if (w->bodies && !is_unrolled(w, n, operands)) {
+        keep_region(w, n, operands, values);
+    } else if (n->op == OP_loop) {
+        write_loop(w, n, operands, values);
+    } else if (n->op == OP_branch) {
+        double condition = known_values(w, n->operands[0], numbers_of(w, operands[0]))[0];
+        const Fn *body = n->body[condition == 0];
+        if (!w->fails)
+            write_nodes(w, body, body_arguments(w, n, body, operands), values);
+    } else {
+        w->fails = true;
+    }
+}
+
+/* ---- functions --------------------------------------------------------------------------------------------------- */
+static void write_nodes(Writer *w, const Fn *fn, const Value *arguments, Value *results)
+{
+    Context *ctx = w->ctx;
+    NodeList nodes = { 0 };
+    fn_nodes(ctx, fn, ctx->scratch, &nodes);
+    Value *value = NEW_ARRAY(ctx->scratch, Value, nodes.count + 1), **of_region;
+    of_region = NEW_ARRAY(ctx->scratch, Value *, nodes.count + 1);
+    for (int k = 0; k < fn->params.count; k++) {
+        int place = node_place(&nodes, fn->params.at[k].node);
+        if (place >= 0)
+            value[place] = arguments[k];
+    }
+    for (int k = 0; k < nodes.count && !w->fails; k++) {
+        const Node *n = nodes.at[k];
+        Value **operands = NEW_ARRAY(ctx->scratch, Value *, n->operand_count + 1);
+        for (int i = 0; i < n->operand_count; i++)
+            operands[i] = &value[node_place(&nodes, n->operands[i])];
+        if (n->op == OP_result) {
+            value[k] = of_region[node_place(&nodes, n->operands[0])][n->attr[0]];
+        } else if (node_is_region(n)) {
+            of_region[k] = NEW_ARRAY(ctx->scratch, Value, region_result_count(n) + 1);
+            write_region(w, n, operands, of_region[k]);
+        } else if (n->op != OP_param) {
+            if (!count_steps(w, (w->bodies && n->type->count > w->largest ? 0 : n->type->count) + 1))
+                return;
+            write_value(w, n, operands, &value[k]);
+        }
+    }
+    for (int k = 0; k < fn->results.count && !w->fails; k++)
+        results[k] = value[node_place(&nodes, fn->results.at[k].node)];
+}
+
 static int64_t operations(Context *ctx, const Fn *fn)
 {
     NodeList nodes = { 0 };
     int64_t count = 0;
     fn_nodes(ctx, fn, ctx->scratch, &nodes);
     for (int k = 0; k < nodes.count; k++) {
-        OpClass class = op_info[nodes.at[k]->op].class;
-        count += nodes.at[k]->type->elem == ELEM_REAL && (class == CLASS_ELEMENTWISE || nodes.at[k]->op == OP_call);
+        const Node *n = nodes.at[k];
+        bool counts = op_info[n->op].class == CLASS_ELEMENTWISE || n->op == OP_call;
+        count += counts && n->type->elem == ELEM_REAL && n->type->rank == 0 && n->op != OP_real;
     }
     return count;
 }
 
-static Fn *written(Writer *w, const Fn *fn, double *const *results)
+static Fn *written(Writer *w, const Fn *fn, Value *results)
 {
     Fn *made = arena_copy(w->ctx->arena, fn, sizeof *fn);
     made->results.at = arena_copy(w->ctx->arena, fn->results.at, sizeof *fn->results.at * (size_t)fn->results.count);
     made->results.capacity = made->results.count;
     for (int k = 0; k < fn->results.count; k++)
-        made->results.at[k].node = array_again(w, fn->results.at[k].node, results[k]);
+        made->results.at[k].node = node_of(w, fn->results.at[k].node, &results[k]);
     memset(&made->adjoints, 0, sizeof made->adjoints);
     return made;
 }
 
-const Fn *fn_scalars(Context *ctx, const Fn *fn, int64_t limit)
+/* The function or body in scalars, or NULL. */
+static const Fn *try_scalars(Writer *w, const Fn *fn, int64_t limit)
 {
+    Context *ctx = w->ctx;
     ArenaMark mark = arena_mark(ctx->scratch);
     Origin saved = graph_origin(ctx);
-    Writer w = { .ctx = ctx, .number = map_new(ctx->scratch), .finite = map_new(ctx->scratch), .most = limit * TRIED };
-    double **arguments = NEW_ARRAY(ctx->scratch, double *, fn->params.count + 1);
-    double **results = NEW_ARRAY(ctx->scratch, double *, fn->results.count + 1);
-    const Fn *made = fn;
-    number_of(&w, node_real(ctx, 0));
+    Value *arguments = NEW_ARRAY(ctx->scratch, Value, fn->params.count + 1);
+    Value *results = NEW_ARRAY(ctx->scratch, Value, fn->results.count + 1);
+    const Fn *made = NULL;
+    w->number = map_new(ctx->scratch);
+    w->finite = map_new(ctx->scratch);
+    number_of(w, node_real(ctx, 0));
     for (int k = 0; k < fn->params.count; k++) {
-        w.fails |= fn->params.at[k].node->type->count > limit;
-        if (!w.fails)
-            arguments[k] = read_param(&w, fn->params.at[k].node);
+        arguments[k].node = fn->params.at[k].node;
+        w->fails |= !w->bodies && arguments[k].node->type->count > limit;
+        if (!w->bodies && !w->fails)
+            numbers_of(w, &arguments[k]);
     }
-    if (!w.fails)
-        write_nodes(&w, fn, arguments, results);
-    if (!w.fails && w.work >= LEAST) {
-        const Fn *scalars = written(&w, fn, results);
+    if (!w->fails)
+        write_nodes(w, fn, arguments, results);
+    if (!w->fails && w->work >= LEAST) {
+        const Fn *scalars = written(w, fn, results);
         int64_t count = operations(ctx, scalars);
-        if (count <= limit && count * GAIN <= w.work && count * count <= w.work * LENGTH)
+        int64_t gain = w->bodies ? GAIN_IN_BODY : GAIN, length = w->bodies ? LENGTH_IN_BODY : LENGTH;
+        if (count <= limit && count * gain <= 2 * w->work && count * count <= w->work * length)
             made = scalars;
     }
     graph_set_origin(ctx, saved);
     arena_release(ctx->scratch, mark);
     return made;
+}
+
+/* ---- bodies ------------------------------------------------------------------------------------------------------ */
+static void region_in_scalars(Context *ctx, const Node *old, Node *const *operands, void *user, Node **values)
+{
+    const Fn *body[2] = { NULL, NULL };
+    for (int b = 0; b < 2 && old->body[b]; b++)
+        body[b] = body_in_scalars(user, old->body[b]);
+    region_again(ctx, old, body, operands, NULL, values);
+}
+
+/* As it is, but for the bodies in it. */
+static const Fn *with_bodies(Bodies *b, const Fn *fn)
+{
+    NodeList nodes = { 0 };
+    ArenaMark mark = arena_mark(b->ctx->scratch);
+    bool changes = false;
+    fn_nodes(b->ctx, fn, b->ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        for (int i = 0; i < 2 && nodes.at[k]->body[i]; i++)
+            changes |= body_in_scalars(b, nodes.at[k]->body[i]) != nodes.at[k]->body[i];
+    arena_release(b->ctx->scratch, mark);
+    return changes ? fn_rewrite_regions(b->ctx, fn, NULL, region_in_scalars, b) : fn;
+}
+
+/* In scalars, but for what is large. */
+static const Fn *body_in_scalars(Bodies *b, const Fn *body)
+{
+    const Fn *made = map_get(b->known, body);
+    if (made)
+        return made;
+    Writer w = { .ctx = b->ctx, .bodies = b, .largest = LARGEST, .most = b->limit * TRIED };
+    if (w.most > b->left)
+        w.most = b->left;
+    made = try_scalars(&w, body, b->limit);
+    b->left -= w.work + w.steps / STEPS;
+    if (!made)
+        made = with_bodies(b, body);
+    map_put(b->known, body, (Fn *)(uintptr_t)made);
+    return made;
+}
+
+const Fn *fn_scalars(Context *ctx, const Fn *fn, int64_t limit)
+{
+    Writer w = { .ctx = ctx, .largest = INT64_MAX, .most = limit * TRIED };
+    const Fn *made = try_scalars(&w, fn, limit);
+    Bodies b = { ctx, map_new(ctx->arena), limit, 4 * limit * TRIED };
+    return made ? made : with_bodies(&b, fn);
 }
