@@ -282,10 +282,10 @@ static Node *build_pad(Call *call)
 static Node *matrix_of_diagonal(Call *call, Node *x, int64_t k)
 {
     Context *ctx = context_of(call);
-    int64_t size = type_size(x->type, 0), by = k < 0 ? -k : k;
+    int64_t size = type_size(x->type, 0), by = k < -ELEMENTS_MAX || k > ELEMENTS_MAX ? ELEMENTS_MAX : k < 0 ? -k : k;
     static const int in[1] = { 0 }, out[2] = { 0, 0 };
     const int *labels[1] = { in };
-    if (by > ELEMENTS_MAX || !make_type(call->frame, call->span, ELEM_REAL, 2, (int64_t[]){ size + by, size + by }))
+    if (!make_type(call->frame, call->span, ELEM_REAL, 2, (int64_t[]){ size + by, size + by }))
         return NULL;
     int64_t low[2] = { k < 0 ? by : 0, k > 0 ? by : 0 }, high[2] = { low[1], low[0] }, none[2] = { 0 };
     return node_pad(ctx, node_einsum(ctx, 1, &x, labels, 2, out), low, high, none);

@@ -19,6 +19,8 @@ typedef struct Loader {
 } Loader;
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
+enum { SOURCE_MOST = 1 << 28 };                             /* bytes */
+
 /* The whole file, or NULL with errno set. */
 static char *read_file(Context *ctx, const char *path, size_t *length)
 {
@@ -30,12 +32,12 @@ static char *read_file(Context *ctx, const char *path, size_t *length)
         return NULL;
     text_put(&text, "");
     *length = 0;
-    while ((n = fread(part, 1, sizeof part, in)) > 0) {
+    while (*length <= SOURCE_MOST && (n = fread(part, 1, sizeof part, in)) > 0) {
         for (size_t k = 0; k < n; k++)
             text_char(&text, part[k]);
         *length += n;
     }
-    int error = ferror(in) ? errno : 0;
+    int error = ferror(in) ? errno : *length > SOURCE_MOST ? EFBIG : 0;
     fclose(in);
     errno = error;
     return error ? NULL : text.text;
@@ -45,10 +47,6 @@ static Source *read_source(Context *ctx, const char *path)
 {
     size_t length;
     char *text = read_file(ctx, path, &length);
-    if (text && length > INT32_MAX / 2) {
-        errno = EFBIG;
-        return NULL;
-    }
     return text ? source_new(ctx, path, text, (int)length) : NULL;
 }
 
