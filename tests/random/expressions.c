@@ -25,7 +25,7 @@ void put_index(void)
 int put_end(void)
 {
     const Variable *v = find(INDEX, false);
-    if (!v || v->most > 9 || chance(60)) {
+    if (!v || v->is_mut || v->most > 9 || chance(60)) {
         int end = chance(8) ? 0 : 1 + pick(N);
         printf("%d", end);
         return end - 1;
@@ -68,7 +68,7 @@ static void over_range(const char *reduction, int depth)
 static void triangular(int depth)
 {
     const Variable *outer = find(INDEX, false);
-    if (!outer || outer->most >= N) {
+    if (!outer || outer->is_mut || outer->most >= N) {
         over_range("sum", depth);
         return;
     }
@@ -93,12 +93,12 @@ void part(void)
     printf("]");
 }
 
-static void comprehension(int depth, bool is_matrix)
+static void comprehension(int depth, bool is_matrix, void (*element)(int depth))
 {
     int count = variable_count;
     printf("[");
     int first = declare(INDEX, false, N - 1)->number, second = is_matrix ? declare(INDEX, false, N - 1)->number : 0;
-    scalar(depth - 1);
+    element(depth - 1);
     variable_count = count;
     printf(" for i%d in 0..%d", first, N);
     if (is_matrix)
@@ -125,7 +125,7 @@ static void put_index_of(int depth)
 }
 
 /* A form with its parts put in: $s a scalar, $v a vector, $m a matrix, $c a condition, $i an index, $a an axis of two, $n the size,
- * $q its square, $R "(scalar for i in range)", $T the same over a triangle, $C and $D vectors and matrices element by element,
+ * $q its square, $R "(scalar for i in range)", $T the same over a triangle, $C and $D vectors and matrices element by element, $V row by row,
  * $L $J $S literals of scalars, of indices, of vectors. */
 void form(const char *text, int depth)
 {
@@ -145,8 +145,9 @@ void form(const char *text, int depth)
         case 'q': printf("%d", N * N); break;
         case 'R': over_range("", depth); break;
         case 'T': triangular(depth); break;
-        case 'C': comprehension(depth, false); break;
-        case 'D': comprehension(depth, true); break;
+        case 'C': comprehension(depth, false, scalar); break;
+        case 'D': comprehension(depth, true, scalar); break;
+        case 'V': comprehension(depth, false, vector); break;
         case 'L': literal(depth, scalar); break;
         case 'J': literal(depth, put_index_of); break;
         case 'S': literal(depth, vector); break;
@@ -175,6 +176,7 @@ void scalar(int depth)
         "pow(1.5 + sigmoid($s), tanh($s))", "tanh($s)^3", "max(tanh($v) + 3.0 * iota($n))", "abs(tanh($s) + 1.5)",
         "relu(tanh($s) - 1.5 + 3.0 * real($i % 2))", "mean($m, axis: $a)[$i]", "lgamma(2.0 + sigmoid($s))",
         "var($v + iota($n))", "norm($v + iota($n) + 1.5)", "tanh($m)[$i, $i]", "interp(tanh($s), grid, heights)",
+        "helper5($m, $v)", "newton(1.5 + sin($s))", "sum(newton(1.5 + sin($v)))", "sum(helper7($v, $s) * $m)", "stop_gradient($s)",
         "clamp(3.0 * tanh($s), -4.0, 4.0)", "sum(where(iota($n) % 2 == 0, $v, $v))", "min(tanh($v) - 3.0 * iota($n))",
     };
     const Variable *v;
@@ -204,6 +206,8 @@ void vector(int depth)
         "pad($v[1:], ((1, 0),))", "reshape($m, $q)[:$n]", "reshape($m, $q)[::$n]", "flip($v, axis: 0)", "soft($v, $s)",
         "logsumexp($m, axis: $a)", "index_set($v, $s, $i)", "recurrence(0.5 * sin($v), $v)", "($C + helper0($v, $s))",
         "prod(1.0 + 0.2 * sin($m), axis: $a)", "(1.0 / (2.5 + cos($v)))", "layer_norm($v + iota($n))", "tanh($m[$J, $J])",
+        "helper6($m, $v)", "helper6($m', $v)[::-1]", "$m[idx, $J]", "gather($v, idx)", "newton(1.5 + sin($v))", "helper7($v, $s)[$i]",
+        "reshape(conv1d(reshape($v, (1, 1, $n)), reshape(sin($v)[:2], (1, 1, 2)), padding: 1), $n + 1)[1:]",
     };
     if (depth <= 0 || chance(30)) {
         put_name(find(VECTOR, false));
@@ -221,7 +225,8 @@ static void matrix(int depth)
         "$S", "permute($m, (1, 0))", "($c ? $m : $m)", "concat(($m[1:], $m[:1]), axis: 0)", "soft($m, $s)", "$m[idx]",
         "cholesky(3.0 * eye($n) + 0.1 * tanh($m) @ tanh($m)')", "einsum(\"ij,kj->ki\", $m, 0.3 * $m)", "flip($m, axis: $a)",
         "expand($v, ($n, $n))", "solve(3.0 * eye($n) + 0.3 * tanh($m), $m)", "reshape(permute($m, (1, 0)), ($n, $n))",
-        "index_add($m, $v, $i)",
+        "index_add($m, $v, $i)", "$V", "$V", "helper7($v, $s)", "(gather($m, reshape(idx, ($n, 1)), axis: $a) * $v)", "$m[:, idx]",
+        "newton(1.5 + sin($m))",
     };
     if (depth <= 0 || chance(30)) {
         put_name(find(MATRIX, false));

@@ -22,13 +22,14 @@ static void function(uint64_t seed)
     declare(VECTOR, false, 0);
     declare(SCALAR, false, 0);
     declare(MATRIX, false, 0);
-    printf("    mut s3 = s1;\n    mut v4 = v0;\n    mut m5 = m2;\n    mut v6: real[%d] = 0;\n    mut m7: real[%d, %d] = 0.5;\n",
-           N, N, N);
+    printf("    mut s3 = s1;\n    mut v4 = v0;\n    mut m5 = m2;\n    mut v6: real[%d] = 0;\n    mut m7: real[%d, %d] = 0.5;\n"
+           "    mut i8 = 0;\n", N, N, N);
     declare(SCALAR, true, 0);
     declare(VECTOR, true, 0);
     declare(MATRIX, true, 0);
     declare(VECTOR, true, 0);
     declare(MATRIX, true, 0);
+    declare(INDEX, true, N - 1);
     block(1);
     for_loop(1);
     block(1);
@@ -39,17 +40,25 @@ static void function(uint64_t seed)
 static void put_exports(uint64_t seed)
 {
     static const char *const forms[] = {
-        "grad(f%llu, of: y)", "jvp(f%llu)", "vjp(f%llu)", "jacobian(f%llu)", "grad(f%llu, of: y, wrt: m2)", "jacobian(f%llu, wrt: m2)",
-        "hvp(f%llu, of: y)", "jvp(grad(f%llu, of: y))", "hessian(f%llu, of: y, wrt: (v0, s1))", "jvp(jvp(f%llu), wrt: v0)",
-        "vjp(grad(f%llu, of: y, wrt: v0), wrt: (s1, m2))", "vjp(jvp(f%llu, wrt: s1), wrt: (v0, m2))",
-        "jacobian(grad(f%llu, of: y, wrt: v0), wrt: (v0, s1))",
-        "jvp(hessian(f%llu, of: y, wrt: s1))", "vjp(hvp(f%llu, of: y, wrt: v0), wrt: s1)",
-        "jvp(jvp(jvp(f%llu, wrt: s1), wrt: v0), wrt: s1)",
+        "f# = grad(f, of: y)", "f# = jvp(f)", "f# = vjp(f)", "f# = jacobian(f)", "f# = grad(f, of: y, wrt: m2)", "f# = jacobian(f, wrt: m2)",
+        "f#, f#_back = split(f)", "f# = jacobian(f, sparse: true)", "f# = vjp(f, accumulate: true) -> (m2_grad, v0_grad)",
+        "f# = hvp(f, of: y)", "f# = jvp(grad(f, of: y))", "f# = hessian(f, of: y, wrt: (v0, s1))", "f# = jvp(jvp(f), wrt: v0)",
+        "f# = vjp(grad(f, of: y, wrt: v0), wrt: (s1, m2))", "f# = vjp(jvp(f, wrt: s1), wrt: (v0, m2))",
+        "f# = jacobian(grad(f, of: y, wrt: v0), wrt: (v0, s1))", "f# = hessian(f, of: y, wrt: (v0, s1), sparse: true)",
+        "f#, f#_back = split(grad(f, of: y, wrt: v0), wrt: (m2, v0))",
+        "f# = jvp(hessian(f, of: y, wrt: s1))", "f# = vjp(hvp(f, of: y, wrt: v0), wrt: s1)",
+        "f# = jvp(jvp(jvp(f, wrt: s1), wrt: v0), wrt: s1)",
     };
-    int count = orders > 2 ? 6 : orders > 0 ? 13 : 16;      /* each order makes a function several times as long */
+    int count = orders > 2 ? 9 : orders > 0 ? 18 : 21;      /* each order makes a function several times as long */
     state = seed;
-    printf("export f%llu; export f%llu_t = ", (unsigned long long)seed, (unsigned long long)seed);
-    printf(forms[pick(count)], (unsigned long long)seed);
+    printf("export f%llu; export ", (unsigned long long)seed);
+    for (const char *at = forms[pick(count)]; *at; at++) {
+        bool is_name = *at == 'f' && (at[1] == '#' || at[1] == ',' || at[1] == ')');
+        if (is_name)
+            printf("f%llu%s", (unsigned long long)seed, at[1] == '#' ? "_t" : "");
+        else if (*at != '#')
+            putchar(*at);
+    }
     printf(";\n");
 }
 
@@ -66,6 +75,17 @@ static const char library[] =
     "    z = q * q + t;\n    g = grad(z, u);\n    r = tanh(g + q);\n}\n"
     "fn helper4(s: real, t: real) -> (r: real) {\n    mut q = t;\n    mut sum_so_far = 0.0;\n"
     "    for i in 0..3 { q += 0.3 * q * tanh(s); sum_so_far += tanh(q); }\n    r = sum_so_far;\n}\n"
+    "fn helper5[p, q](m: real[p, q], v: real[q]) -> (r: real) {\n    w = m @ v;\n"
+    "    r = helper0(w, sum(v)) + sum(tanh(w[i] * m[i, j]) for i in 0..p, j in 0..q);\n}\n"
+    "fn helper6[p, q](m: real[p, q], v: real[q]) -> (r: real[p]) {\n    mut c: real[p] = 0.1;\n    mut k = 0;\n"
+    "    while k < 2 * p max_trips 7 {\n        old = c;\n        for j in 0..q { c[k % p] += 0.3 * tanh(m[k % p, j] * old[(k + j) % p] + v[j]); }\n"
+    "        k += j_step(k);\n    }\n    r = c;\n}\n"
+    "fn j_step(k: int) -> int = k % 3 == 0 ? 2 : 1;\n"
+    "fn helper7[n](v: real[n], s: real) -> (r: real[n, n]) {\n    x = sin(v);\n    mut t = x * s;\n"
+    "    for i in 1..n { t[i] += 0.5 * tanh(t[i - 1] * x[i]); }\n    y = t;\n    r = tanh(jacobian(y, x));\n}\n"
+    "fn newton(a: real) -> (x: real) {\n    mut t = 0.5 * (a + 1);\n"
+    "    while abs(t * t - a) > 1e-14 * a max_trips 60 { t = 0.5 * (t + a / t); }\n    x = t;\n}\n"
+    "derivative newton(a) = (0.5 / value);\n"
     "fn soft(a: real, b: real) -> real = sqrt(1.0 + a * a) + sin(a * b);\n"
     "derivative soft(a, b) = (a / sqrt(1.0 + a * a) + b * cos(a * b), a * cos(a * b));\n";
 

@@ -25,6 +25,44 @@ static void new_value(int level)
     variables[variable_count++] = (Variable){ kind, number, is_mut, 0 };
 }
 
+/* The whole of another value, whichever of the two changes from here on; two values change places; a carried index moves on. */
+static void move(int level)
+{
+    Kind kind = chance(60) ? VECTOR : chance(60) ? MATRIX : SCALAR;
+    const Variable *to = find(kind, true), *from = find(kind, chance(60)), *index = find(INDEX, true);
+    indent(level);
+    if (index && chance(40)) {
+        put_name(index);
+        printf(" = (");
+        put_name(index);
+        if (chance(50))
+            printf(" * 2 + %d) %% %d;\n", pick(3), N);
+        else
+            printf(" + idx[%d]) %% %d;\n", pick(N), N);
+    } else if (chance(40) && variable_count < NAMES - 8) {
+        int number = next_number++;
+        bool is_mut = chance(60);
+        printf("%s%c%d = ", is_mut ? "mut " : "", prefix[kind], number);
+        put_name(from);
+        printf(";\n");
+        variables[variable_count++] = (Variable){ kind, number, is_mut, 0 };
+    } else {
+        int number = next_number++;
+        printf("%c%d = ", prefix[kind], number);
+        put_name(to);
+        printf(";\n");
+        indent(level);
+        put_name(to);
+        printf(" = ");
+        put_name(from);
+        printf(";\n");
+        const Variable *other = from->is_mut ? from : find(kind, true);
+        indent(level);
+        put_name(other);
+        printf(" = %c%d;\n", prefix[kind], number);
+    }
+}
+
 static void assign(int level)
 {
     const Variable *v = find(chance(40) ? SCALAR : chance(60) ? VECTOR : MATRIX, true);
@@ -139,6 +177,22 @@ static void put_filled(const char *text, const char *x, const char *y, int depth
     form(filled, depth);
 }
 
+/* The gradient of a derivative. */
+static void derivative_of(int level, Kind by, const char *x, Kind kind, int slope)
+{
+    int y = next_number++, second = next_number++;
+    char y_name[24];
+    snprintf(y_name, sizeof y_name, "s%d", y);
+    orders++;
+    indent(level);
+    printf(kind == SCALAR ? "%s = s%d^2 + " : kind == VECTOR ? "%s = sum(v%d^2) * " : "%s = sum(m%d^2) - ", y_name, slope);
+    scalar(2);
+    printf(";\n");
+    indent(level);
+    printf("%c%d = tanh(grad(%s, %s));\n", prefix[by], second, y_name, x);
+    variables[variable_count++] = (Variable){ by, second, false, 0 };
+}
+
 void derivative(int level)
 {
     static const struct { Kind by, of, result; const char *text; } forms[] = {
@@ -181,23 +235,27 @@ void derivative(int level)
     put_filled(forms[which].text, x_name, y_name, 1);
     printf(");\n");
     variables[variable_count++] = (Variable){ result, slope, false, 0 };
+    if (orders < 3 && chance(25))
+        derivative_of(level, by, x_name, result, slope);
 }
 
 void block(int level)
 {
     int statements = 1 + pick(3);
     for (int k = 0; k < statements; k++) {
-        int kind = level > 4 || budget <= 0 || variable_count > NAMES - 8 ? pick(5) : pick(12);
+        int kind = level > 4 || budget <= 0 || variable_count > NAMES - 8 ? pick(6) : pick(13);
         budget--;
         if (kind <= 1)
             new_value(level);
         else if (kind <= 4)
             assign(level);
-        else if (kind <= 6)
+        else if (kind == 5)
+            move(level);
+        else if (kind <= 7)
             for_loop(level);
-        else if (kind == 7)
+        else if (kind == 8)
             while_loop(level);
-        else if (kind <= 9)
+        else if (kind <= 10)
             branch(level);
         else
             derivative(level);
