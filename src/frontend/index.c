@@ -12,8 +12,13 @@ static bool slice_bound(Frame *frame, const Expr *e, int64_t size, int64_t low, 
 {
     if (!e)
         return true;
-    if (!value_integer(frame, elaborate(frame, e), "a bound of a slice", bound))
+    Value v = elaborate(frame, e);
+    if (!value_integer(frame, v, "a bound of a slice", bound)) {
+        if (v.kind == VALUE_TENSOR && v.node->type->elem == ELEM_INT && !v.node->type->rank)
+            note_at(frame->env->ctx, frame_span(frame, e->span),
+                    "a part that moves is read by its indices: 'x[i + iota(3)]' has three elements from x[i] on");
         return false;
+    }
     if (*bound < 0)
         *bound += size;
     *bound = *bound < low ? low : *bound > high ? high : *bound;
