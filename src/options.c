@@ -412,7 +412,12 @@ static bool check_combination(Context *ctx, const Command *command)
     if (!needs_file) return true;
     bool computes = command->kind == COMMAND_RUN || command->kind == COMMAND_TEST || command->kind == COMMAND_CHECK;
     if (ctx->options.libraries.count && !computes) return refuse(ctx, "--extern", "belongs to --run, --test and --check");
+    if (command->within >= 0 && command->kind != COMMAND_TEST) return refuse(ctx, "--within", "belongs to --test");
+    if (command->json && command->kind != COMMAND_RUN && command->kind != COMMAND_STATS)
+        return refuse(ctx, "--json", "belongs to --run and --stats");
     if (command->files.count == 0) return refuse(ctx, "no input file;", "try 'adc --help'");
+    if (command->kind != COMMAND_RUN && command->files.count > 1 && strchr(command->files.at[1], '='))
+        return refuse(ctx, command->files.at[1], "is an input of a function, which belongs to --run NAME");
     if (command->files.count > 1 && command->kind != COMMAND_TEST)
         return refuse(ctx, "more than one input file:", command->kind == COMMAND_RUN
                       ? "inputs are given as NAME=VALUE" : "only --test takes several; use import to join files");

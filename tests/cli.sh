@@ -222,6 +222,9 @@ unset CC
 expect 0 'graph_grad +compiled.*ok' '' --check --engine=c graph.ad
 expect 0 'graph_grad +(compiled|by LLVM) .*ok' '' --check graph.ad
 expect 2 '' '--engine cannot be .foo.; choose one of: eval, c, llvm' --test --engine=eval,foo graph.ad
+expect 2 '' '--within belongs to --test' --within=1 graph.ad
+expect 2 '' '--json belongs to --run and --stats' --json graph.ad
+expect 2 '' 'x=1 is an input of a function' graph.ad x=1
 expect 2 '' '--run takes one --engine' --run graph --engine=eval,c graph.ad x=1 w=1
 expect 0 'graph_grad +differences +3 .*ok' '' --check graph.ad
 expect 0 'graph_grad +forward and reverse.*ok' '' --check graph.ad
