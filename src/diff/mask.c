@@ -244,6 +244,8 @@ static bool pattern_waits(const Node *n)
 Flow flow_through(Context *ctx, const Node *n, int operand, Flow f, Node *value, int batch)
 {
     Flow to = mask_through(ctx, n, operand, f, value);
+    if (!f.pattern && n->op == OP_slice)
+        to.pattern = pattern_of_slice(ctx, n, value);
     if (!f.pattern)
         return to;
     if (node_is_pointwise(n)) {

@@ -7,7 +7,10 @@
 
 #include <float.h>
 
-enum { TERMS_MOST = 8 };                                    /* whose patterns are joined */
+enum {
+    TERMS_MOST = 8,                                         /* whose patterns are joined */
+    DEPTH_MOST = 8, VISITS_MOST = 32                        /* in looking for ops with singular points */
+};
 
 /* n with another operand of that shape; NULL: n is no move of one operand without new elements. */
 static Node *moved_again(Context *ctx, const Node *n, Node *x)
@@ -89,8 +92,11 @@ Flow pattern_of_seed(Context *ctx, Node *seed, int batch)
 Node *pattern_join(Context *ctx, Node *a, Node *b)
 {
     int terms = 1;
+    double all;
     if (!a || !b || a == b)
         return a == b ? a : NULL;
+    if (node_is_fill(a, &all) || node_is_fill(b, &all))
+        return all != 0 ? NULL : node_is_fill(a, &all) ? b : a;
     for (const Node *n = a; n->op == OP_or; n = n->operands[0])
         terms++;
     return terms < TERMS_MOST ? node_binary(ctx, OP_or, a, b) : NULL;
@@ -118,6 +124,55 @@ static bool is_singular(const Node *n, int operand)
         return true;
     default: return false;
     }
+}
+
+/* Is there an op with such a slope shortly before n, with nothing in between but ops of single elements and moves? */
+static bool singular_before(const Node *n, int depth, int *visits)
+{
+    bool found = false;
+    if (depth == 0 || ++*visits > VISITS_MOST || n->type->elem != ELEM_REAL)
+        return false;
+    if (!node_is_pointwise(n) && n->op != OP_bind && !is_move(n) && n->op != OP_stack && n->op != OP_concat)
+        return false;
+    for (int k = 0; k < n->operand_count && !found; k++)
+        found = operand_carries(n, k) && (is_singular(n, k) || singular_before(n->operands[k], depth - 1, visits));
+    return found;
+}
+
+static Node *both(Context *ctx, Node *a, Node *b)
+{
+    return a && b ? node_binary(ctx, OP_and, a, b) : a ? a : b;
+}
+
+/* Which elements of an axis a slice takes, as comparisons, which need no table; NULL: all. */
+static Node *taken_along(Context *ctx, Node *place, int64_t size, int64_t start, int64_t step, int64_t count)
+{
+    int64_t last = start + (count - 1) * step, low = step < 0 ? last : start, high = step < 0 ? start : last;
+    if (count == 1)
+        return size > 1 ? node_binary(ctx, OP_eq, place, node_int(ctx, start)) : NULL;
+    Node *from = low > 0 ? node_binary(ctx, OP_ge, place, node_int(ctx, low)) : NULL;
+    Node *to = high < size - 1 ? node_binary(ctx, OP_le, place, node_int(ctx, high)) : NULL, *steps = NULL;
+    int64_t stride = step < 0 ? -step : step;
+    if (stride > 1)
+        steps = node_binary(ctx, OP_eq, node_binary(ctx, OP_mod, place, node_int(ctx, stride)), node_int(ctx, low % stride));
+    return both(ctx, both(ctx, from, to), steps);
+}
+
+Node *pattern_of_slice(Context *ctx, const Node *n, const Node *value)
+{
+    const Type *whole = n->operands[0]->type;
+    int visits = 0, rank = whole->rank;
+    Node *taken = NULL;
+    if (!singular_before(n->operands[0], DEPTH_MOST, &visits))
+        return NULL;
+    for (int k = 0; k < rank; k++) {
+        int64_t size = type_size(whole, k), sizes[RANK_MAX];
+        for (int a = 0; a < rank; a++)
+            sizes[a] = a == k ? size : 1;
+        Node *place = node_reshape(ctx, node_iota(ctx, size), type_sized(ctx, ELEM_INT, rank, sizes));
+        taken = both(ctx, taken, taken_along(ctx, place, size, n->attr[k], n->attr[rank + k], type_size(n->type, k)));
+    }
+    return taken ? node_expand(ctx, taken, value->type) : NULL;
 }
 
 /* What a rule made of a flow by a pointwise op: it has the pattern still. */

@@ -66,6 +66,8 @@ bool pattern_is_empty(Flow);                                /* zero for certain 
 /* What the rule of n, which is pointwise, made of what arrived: value was made of from.value. */
 Flow pattern_through(const Node *n, int operand, Flow from, Node *value);
 
+/* The elements that slice n takes, where that matters: of `value`, which arrives at its operand.  NULL: all. */
+Node *pattern_of_slice(Context *, const Node *n, const Node *value);
 /* What is left after the sum n, where that is simple; NULL: everywhere. */
 Node *pattern_any(Context *, const Node *n, Node *pattern);
 
