@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "llvm_build.h"
 
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
@@ -164,6 +165,9 @@ static void add_text_attribute(Build *b, LLVMValueRef function, const char *name
     LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, attribute);
 }
 
+/* Who names no processor there gets code that suits a Pentium, unless told otherwise. */
+static bool is_x86(Str triple) { return strncmp(triple, "x86_64", 6) == 0 || (*triple == 'i' && strncmp(triple + 2, "86", 2) == 0); }
+
 void target_apply(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *target)
 {
     Str triple = triple_of(b->ctx, target);
@@ -180,20 +184,33 @@ void target_apply(Build *b, LLVMTargetMachineRef machine, const LlvmTarget *targ
             continue;
         add_text_attribute(b, f, "target-cpu", cpu_of(b->ctx, target));
         add_text_attribute(b, f, "target-features", features_of(b->ctx, target));
+        if (is_x86(triple) && !target->cpu)
+            add_text_attribute(b, f, "tune-cpu", "generic");
     }
 }
 
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
+/* Loops with sums are vectorised, the sums added in order.  LLVM does so for some targets only unless it is told, which it
+ * can be once in a process. */
+static void vectorise_sums(void)
+{
+    static const char *const arguments[] = { "adc", "-force-ordered-reductions" };
+    static bool told;
+    if (!told)
+        LLVMParseCommandLineOptions(2, arguments, NULL);
+    told = true;
+}
+
 void target_optimise(Build *b, LLVMTargetMachineRef machine, int level)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     bool fast = level > 1;
+    vectorise_sums();
     LLVMPassBuilderOptionsSetLoopVectorization(options, fast);
     LLVMPassBuilderOptionsSetSLPVectorization(options, fast);
     LLVMPassBuilderOptionsSetLoopInterleaving(options, fast);
     LLVMPassBuilderOptionsSetLoopUnrolling(options, fast);
     LLVMErrorRef error = LLVMRunPasses(b->module, str_format(b->ctx, "default<O%d>", level), machine, options);
-    LLVMDisposePassBuilderOptions(options);
     if (error)
         internal_error(b->ctx, "LLVM's passes: %s", LLVMGetErrorMessage(error));
 }
