@@ -67,7 +67,8 @@ int command_emit(Context *ctx, Module *module, const Command *command)
     context_drop_trees(ctx);
     if (!command->output && ctx->options.dumps.count) return EXIT_DONE;     /* the dump is what was asked for */
     if (!module->exports.count) {
-        error_plain(ctx, "'%s' defines no function, so there is nothing to write", module->source->path);
+        error_plain(ctx, "'%s' has nothing to write: no function, or only generic ones, whose sizes a call must give",
+                    module->source->path);
         return EXIT_INPUT;
     }
     Str output = command->output ? command->output : str_intern(ctx, "-");

@@ -222,6 +222,8 @@ unset CC
 expect 0 'graph_grad +compiled.*ok' '' --check --engine=c graph.ad
 expect 0 'graph_grad +(compiled|by LLVM) .*ok' '' --check graph.ad
 expect 2 '' '--engine cannot be .foo.; choose one of: eval, c, llvm' --test --engine=eval,foo graph.ad
+echo 'fn total[n](x: real[n]) -> real = sum(x);' >generic.ad
+expect 1 '' 'only generic ones' generic.ad
 expect 2 '' '--within belongs to --test' --within=1 graph.ad
 expect 2 '' '--json belongs to --run and --stats' --json graph.ad
 expect 2 '' 'x=1 is an input of a function' graph.ad x=1
