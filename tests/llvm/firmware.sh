@@ -62,7 +62,7 @@ for name in ${CORES:-$cores}; do
         continue
     fi
     rm -rf "${scratch:?}/$name"
-    for each in ${*:-motor thermistor network}; do
+    for each in ${*:-$(cd "$examples" && ls ./*.ad | sed "s/[.]ad$//; s,^[.]/,,")}; do
         error=
         if one "$each" "$name"; then passed=$((passed + 1))
         else
