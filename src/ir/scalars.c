@@ -1,11 +1,11 @@
 /* scalars.c: small functions and bodies of loops written out in scalars: loops trip by trip, arrays element by element.
  *
  * What is constant then vanishes: the zeros of an identity that a Jacobian is seeded with, those of tables, sums that
- * have not begun.  It is done where this leaves half of the arithmetic or less, in a text that is the longer the more is
- * saved; expression graphs of scalars are how CasADi's SX works (Andersson et al., "CasADi: a software framework for
- * nonlinear optimization and optimal control", Mathematical Programming Computation 11, 2019).
+ * have not begun.  It is done where this leaves half of the arithmetic or less, in a body two thirds, in a text that is
+ * the longer the more is saved; expression graphs of scalars are how CasADi's SX works (Andersson et al., "CasADi: a
+ * software framework for nonlinear optimization and optimal control", Mathematical Programming Computation 11, 2019).
  *
- * Where a function is too large or gains too little, the bodies of its loops and branches are tried, the outer ones first.
+ * Where a function is too large or gains too little, the bodies of its loops and branches are tried, outer ones first.
  * In a body what is large or known only when it runs stays a node; its elements are read where scalars need them.
  *
  * The value of a node is an array of numbers of scalars, as doubles: so what only moves elements, at indices that are
