@@ -359,6 +359,7 @@ const Node *decide_operand(const Lowering *, const Node *, int k);      /* the n
 /* read.c: one element of a node */
 typedef const Formula *ElementOf(Lowering *, const Node *, const Formula *const *index);
 const Formula *read_element(Lowering *, const Node *, const Formula *const *index);
+const Formula *recurrence_step(Lowering *, const Node *, const Formula *b, const Formula *factor, const Formula *last);
 const Formula *read_flat(Lowering *, const Node *, int64_t flat);
 const Formula *compute_element(Lowering *, const Node *, const Formula *const *index);  /* whatever its mode is */
 

@@ -434,8 +434,7 @@ static void lower_recurrence(Lowering *lower, const Node *n, Buffer *out)
         const Formula *value = read_element(lower, n->operands[1], index);
         if (part) {
             const Formula *last = formula_load(lower, out, index_flat(lower, n->type, before));
-            const Formula *factor = read_element(lower, n->operands[0], index);
-            value = formula_binary(lower, FORMULA_ADD, value, formula_binary(lower, FORMULA_MUL, factor, last));
+            value = recurrence_step(lower, n, value, read_element(lower, n->operands[0], index), last);
         }
         nest_add(&nest, lower_store(lower, out, index_flat(lower, n->type, index), COMBINE_SET, value));
         nest_close(&nest);

@@ -289,6 +289,17 @@ static const Formula *read_reduction(Lowering *lower, const Node *n, const Formu
     return value;
 }
 
+/* b + factor * last, or b where the factor is 0 and forgets. */
+const Formula *recurrence_step(Lowering *lower, const Node *n, const Formula *b, const Formula *factor, const Formula *last)
+{
+    const Formula *sum = formula_binary(lower, FORMULA_ADD, b, formula_binary(lower, FORMULA_MUL, factor, last));
+    if (!n->attr[1])
+        return sum;
+    const Formula *zero = formula_real(lower, 0), *below = formula_binary(lower, FORMULA_LE, factor, zero);
+    const Formula *is_zero = formula_binary(lower, FORMULA_AND, below, formula_binary(lower, FORMULA_GE, factor, zero));
+    return formula_select(lower, is_zero, b, sum);
+}
+
 static const Formula *read_recurrence(Lowering *lower, const Node *n, const Formula *const *index)
 {
     const Formula *at[RANK_MAX], *y = NULL;
@@ -298,8 +309,7 @@ static const Formula *read_recurrence(Lowering *lower, const Node *n, const Form
     for (int64_t i = 0; i <= index[axis]->integer; i++) {
         at[axis] = formula_int(lower, i);
         const Formula *b = read_element(lower, n->operands[1], at);
-        y = !y ? b : formula_binary(lower, FORMULA_ADD, b,
-                                    formula_binary(lower, FORMULA_MUL, read_element(lower, n->operands[0], at), y));
+        y = !y ? b : recurrence_step(lower, n, b, read_element(lower, n->operands[0], at), y);
     }
     return y;
 }

@@ -122,7 +122,7 @@ static Node *mask_before_recurrence(Context *ctx, const Node *n, Node *mask)
     if (source->type->rank < -axis || type_size(source->type, axis) == 1)
         return mask;
     Node *later = axis_flip(ctx, node_to_real(ctx, mask), axis);
-    Node *count = node_recurrence(ctx, node_fill(ctx, n->type, 1), later, axis);
+    Node *count = node_recurrence(ctx, node_fill(ctx, n->type, 1), later, axis, false);
     return positive(ctx, axis_flip(ctx, count, axis));
 }
 

@@ -74,10 +74,10 @@ const Sample samples[] = {
     { OP_index_set, TWO(SHAPE2(3, 2), SHAPE2(3, 2)), ATTR(4, 1, 1, 1, 0) },
     { OP_index_set, TWO(SHAPE3(2, 3, 2), SHAPE2(3, 2)), ATTR(7, 2, 1, 0, 1, 2, 0, 2) },
     /* the axis */
-    { OP_recurrence, TWO(SHAPE1(4), SHAPE1(4)), ATTR(1, 0) },
-    { OP_recurrence, TWO(SHAPE1(1), SHAPE1(1)), ATTR(1, 0) },
-    { OP_recurrence, TWO(SHAPE2(3, 2), SHAPE2(3, 2)), ATTR(1, 0) },
-    { OP_recurrence, TWO(SHAPE3(2, 3, 2), SHAPE3(2, 3, 2)), ATTR(1, 1) },
+    { OP_recurrence, TWO(SHAPE1(4), SHAPE1(4)), ATTR(2, 0, 0) },
+    { OP_recurrence, TWO(SHAPE1(1), SHAPE1(1)), ATTR(2, 0, 0) },
+    { OP_recurrence, TWO(SHAPE2(3, 2), SHAPE2(3, 2)), ATTR(2, 0, 1) },
+    { OP_recurrence, TWO(SHAPE3(2, 3, 2), SHAPE3(2, 3, 2)), ATTR(2, 1, 0) },
     /* the axes */
     { OP_prod, ONE(SHAPE1(4)), ATTR(1, 0) },
     { OP_prod, ONE(SHAPE2(2, 3)), ATTR(1, 0) },
@@ -239,14 +239,14 @@ Node *sample_build(Context *ctx, const Sample *s, Node *const *xs)
     case OP_stack: return node_stack(ctx, s->operand_count, xs);
     case OP_einsum: return build_einsum(ctx, s, xs);
     case OP_index: case OP_index_add: case OP_index_set: return build_indexed(ctx, s, xs);
-    case OP_recurrence: return node_recurrence(ctx, xs[0], xs[1], axes[0]);
+    case OP_recurrence: return node_recurrence(ctx, xs[0], xs[1], axes[0], axes[1]);
     case OP_sum: case OP_prod: case OP_max_reduce: case OP_max_first: case OP_min_reduce:
         return node_reduce(ctx, s->op, xs[0], s->attr_count, axes, false);
     case OP_solve: case OP_inverse: case OP_det: case OP_logdet: case OP_cholesky: case OP_triangular_solve:
     case OP_det_cofactors: return build_matrix(ctx, s, xs);
     case OP_product_slope: return build_product_slope(ctx, s, xs[0]);
     case OP_cumprod_back:
-        return cumprod_adjoint(ctx, node_ruled(ctx, OP_cumprod_slope, 2, (Node *[]){ xs[0], xs[0] }, 1, axes), RULED_X,
+        return cumprod_adjoint(ctx, prelude_apply(ctx, str_format(ctx, "cumprod(x, axis: %d)", axes[0]), 1, xs), RULED_X,
                                xs[1]);
     default: break;
     }

@@ -20,7 +20,7 @@ static Node *backward_recurrence(Context *ctx, const Node *n, Node *g)
     int axis = (int)n->attr[0];
     Node *a = shift_up(ctx, axis_flip(ctx, n->operands[0], axis), axis);
     a = node_expand(ctx, a, g->type);
-    return axis_flip(ctx, node_recurrence(ctx, a, axis_flip(ctx, g, axis), axis), axis);
+    return axis_flip(ctx, node_recurrence(ctx, a, axis_flip(ctx, g, axis), axis, n->attr[1]), axis);
 }
 
 /* p_k y_{k-1} for k > 0, and 0 for k = 0 whatever p_0 is: a_0 is not read. */
@@ -48,7 +48,7 @@ Node *recurrence_tangent(Context *ctx, Node *n, Node *const *tangents)
         db = node_plus(ctx, db, times_previous(ctx, n, da, axis));
     if (!db)
         return NULL;
-    return node_recurrence(ctx, node_expand(ctx, n->operands[0], db->type), db, axis);
+    return node_recurrence(ctx, node_expand(ctx, n->operands[0], db->type), db, axis, n->attr[1]);
 }
 
 /* ---- product --------------------------------------------------------------------------------------------------- */
@@ -144,10 +144,10 @@ static void find_before(Product *p)
     int64_t n = type_size(p->x->type, -1);
     Node *one = node_fill(ctx, axis_slice(ctx, p->x, -1, 0, 1, 1)->type, 1), *factors = shift_up(ctx, p->x, -1);
     p->before = NEW_ARRAY(ctx->arena, Node *, (int64_t)1 << p->count);
-    p->before[0] = node_recurrence(ctx, factors, axis_pad(ctx, one, -1, 0, n - 1), -1);
+    p->before[0] = node_recurrence(ctx, factors, axis_pad(ctx, one, -1, 0, n - 1), -1, p->count > 0);
     for (int set = 1; set < 1 << p->count; set++) {
         Node *sum = taken_here(ctx, p->count, p->directions, set, p->before);
-        p->before[set] = node_recurrence(ctx, node_expand(ctx, factors, sum->type), shift_up(ctx, sum, -1), -1);
+        p->before[set] = node_recurrence(ctx, node_expand(ctx, factors, sum->type), shift_up(ctx, sum, -1), -1, true);
     }
 }
 
@@ -164,9 +164,7 @@ static Node *product_of_others(Context *ctx, Node *x, int count, Node **directio
     for (int set = 0, all = (1 << count) - 1; set <= all; set++) {
         Node *before = p.before[set], *behind = axis_flip(ctx, flipped.before[all & ~set], -1);
         Node *term = node_binary(ctx, OP_mul, before, behind);
-        term = set ? unless_zero(ctx, before, term) : term;
-        term = set != all ? unless_zero(ctx, behind, term) : term;
-        sum = node_plus(ctx, sum, term);
+        sum = node_plus(ctx, sum, all ? unless_zero(ctx, before, unless_zero(ctx, behind, term)) : term);
     }
     return sum;
 }
@@ -223,7 +221,7 @@ Node *product_tangent(Context *ctx, const Node *n, Node *dx)
 {
     int axes[RANK_MAX], count = reduced_axes(n, axes);
     Node *others = product_slope(ctx, n->operands[0], 0, NULL, n->attr_count, n->attr);
-    return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, false);
+    return node_sum(ctx, unless_zero(ctx, dx, node_binary(ctx, OP_mul, dx, others)), count, axes, false);
 }
 
 Node *product_like_adjoint(Context *ctx, const Node *n, Node *g)
@@ -237,7 +235,7 @@ Node *product_like_tangent(Context *ctx, const Node *n, Node *dx)
     Node *others = product_slope(ctx, n->operands[RULED_X], 0, NULL, n->attr_count, n->attr);
     for (int k = 0; k < count; k++)
         axes[k] += rank;
-    return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, true);
+    return node_sum(ctx, unless_zero(ctx, dx, node_binary(ctx, OP_mul, dx, others)), count, axes, true);
 }
 
 /* ---- running product --------------------------------------------------------------------------------------------- */
@@ -246,12 +244,13 @@ Node *product_like_tangent(Context *ctx, const Node *n, Node *dx)
 typedef struct {
     Context *ctx;
     int axis, count;
-    Node *x, *const *directions;
+    Node *x, *value, *const *directions;                    /* value: cumprod(x), or NULL */
 } Running;
 
+/* A factor 0 forgets what came before, even where that has overflown. */
 static Node *recurrence_of(const Running *r, Node *a, Node *b)
 {
-    return node_recurrence(r->ctx, node_expand(r->ctx, a, b->type), b, r->axis);
+    return node_recurrence(r->ctx, node_expand(r->ctx, a, b->type), b, r->axis, true);
 }
 
 /* Per set: up to each element, and strictly before it. */
@@ -260,7 +259,7 @@ static void run_forward(const Running *r, Node **upto, Node **before)
     Context *ctx = r->ctx;
     int64_t n = type_size(r->x->type, r->axis);
     Node *head = axis_slice(ctx, r->x, r->axis, 0, 1, 1), *one = node_fill(ctx, head->type, 1);
-    upto[0] = recurrence_of(r, r->x, axis_pad(ctx, head, r->axis, 0, n - 1));
+    upto[0] = r->value ? r->value : recurrence_of(r, r->x, axis_pad(ctx, head, r->axis, 0, n - 1));
     Node *parts[2] = { one, n == 1 ? NULL : axis_slice(ctx, upto[0], r->axis, 0, 1, n - 1) };
     before[0] = n == 1 ? one : node_concat(ctx, 2, parts, r->axis);
     for (int set = 1; set < 1 << r->count; set++) {
@@ -295,17 +294,17 @@ static Node *running_back(const Running *r, Node *h)
     run_forward(r, upto, before);
     run_back(r, h, back);
     for (int set = 0, all = (1 << r->count) - 1; set <= all; set++) {
-        Node *term = node_binary(ctx, OP_mul, before[set], back[all & ~set]);
-        term = set ? unless_zero(ctx, before[set], term) : term;
-        term = all ? unless_zero(ctx, back[all & ~set], term) : term;
-        sum = node_plus(ctx, sum, term);
+        Node *left = before[set], *right = back[all & ~set], *term = node_binary(ctx, OP_mul, left, right);
+        sum = node_plus(ctx, sum, unless_zero(ctx, left, unless_zero(ctx, right, term)));
     }
     return sum;
 }
 
 /* h (NULL: the slope itself) and directions; the one with most batch axes has the shape of the result. */
-static Node *running(Context *ctx, Node *x, Node *h, int count, Node *const *directions, int axis)
+static Node *running(Context *ctx, const Node *n, Node *h, int count, Node *const *directions)
 {
+    int axis = (int)n->attr[0];
+    Node *x = n->operands[RULED_X], *value = n->op == OP_cumprod_slope && n->operand_count == 2 ? n->operands[0] : NULL;
     const Type *type = h ? h->type : x->type;
     Node **operands = NEW_ARRAY(ctx->arena, Node *, count + 3), **spread = NEW_ARRAY(ctx->arena, Node *, count + 1);
     int at = 1;
@@ -316,9 +315,11 @@ static Node *running(Context *ctx, Node *x, Node *h, int count, Node *const *dir
         operands[at++] = h = node_expand(ctx, h, type);
     for (int k = 0; k < count; k++)
         operands[at++] = spread[k] = node_expand(ctx, directions[k], type);
-    Running r = { ctx, axis, count, without_batch(x), spread };
+    Running r = { ctx, axis, count, without_batch(x), value ? without_batch(value) : NULL, spread };
     if (r.x->type->rank < -axis)
         r.x = x;
+    if (value && r.value->type != r.x->type)
+        r.value = NULL;
     operands[0] = node_expand(ctx, h ? running_back(&r, h) : running_slope(&r), type);
     return node_ruled(ctx, h ? OP_cumprod_back : OP_cumprod_slope, at, operands, 1, &axis);
 }
@@ -337,18 +338,18 @@ static int directions_with(const Node *n, int operand, Node *g, Node **direction
 
 Node *cumprod_tangent(Context *ctx, const Node *n, int operand, Node *g)
 {
-    Node **directions = NEW_ARRAY(ctx->arena, Node *, n->operand_count), *x = n->operands[RULED_X];
+    Node **directions = NEW_ARRAY(ctx->arena, Node *, n->operand_count);
     bool is_back = n->op == OP_cumprod_back, by_h = is_back && operand == 2;
     int count = directions_with(n, operand, by_h ? NULL : g, directions);
-    return running(ctx, x, by_h ? g : is_back ? n->operands[2] : NULL, count, directions, (int)n->attr[0]);
+    return running(ctx, n, by_h ? g : is_back ? n->operands[2] : NULL, count, directions);
 }
 
 Node *cumprod_adjoint(Context *ctx, const Node *n, int operand, Node *g)
 {
-    Node **directions = NEW_ARRAY(ctx->arena, Node *, n->operand_count), *x = n->operands[RULED_X];
+    Node **directions = NEW_ARRAY(ctx->arena, Node *, n->operand_count);
     if (n->op == OP_cumprod_back && operand != 2)
         return cumprod_tangent(ctx, n, operand, g);
     bool is_back = n->op == OP_cumprod_back;
     int count = directions_with(n, operand, is_back ? g : NULL, directions);
-    return running(ctx, x, is_back ? NULL : g, count, directions, (int)n->attr[0]);
+    return running(ctx, n, is_back ? NULL : g, count, directions);
 }

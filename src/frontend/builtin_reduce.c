@@ -119,14 +119,15 @@ static Node *build_recurrence(Call *call)
     if (a && b && !type)
         fail(call->frame, call->span, "shapes %s and %s do not fit together", shape_text(ctx, a->type),
              shape_text(ctx, b->type));
-    if (!type || !check_size(call->frame, call->span, type))
+    bool forget = false;
+    if (!type || !check_size(call->frame, call->span, type) || !call_truth(call, "forget", false, &forget))
         return NULL;
     int axis = type->rank - 1;
     if (type->rank == 0)
         return call_axis_of_scalar(call, given) ? b : NULL;
     if (given && !call_axis(call, given, type->rank, &axis))
         return NULL;
-    return node_recurrence(ctx, node_expand(ctx, a, type), node_expand(ctx, b, type), axis);
+    return node_recurrence(ctx, node_expand(ctx, a, type), node_expand(ctx, b, type), axis, forget);
 }
 
 /* ---- for the prelude --------------------------------------------------------------------------------------------- */
@@ -255,7 +256,7 @@ const Builtin reduce_builtins[] = {
     { "max", build_max, 1, 2, "axis keepdim", false },
     { "min", build_min, 1, 2, "axis keepdim", false },
     { "max_first", build_max_first, 1, 1, "axis keepdim", false },
-    { "recurrence", build_recurrence, 2, 2, "axis", false },
+    { "recurrence", build_recurrence, 2, 2, "axis forget", false },
     { "cumprod_slope", build_ruled, 2, 2, "axis", true },
     { "with_slope", build_ruled, 3, 3, "axis", true },
     { "centred_like", build_ruled, 2, 2, "axis", true },

@@ -177,14 +177,14 @@ static void eval_reduce(const Node *n, const double *x, double *out)
         out[w.at[1]] = reduce_step(n->op, n->type->elem == ELEM_INT, out[w.at[1]], x[w.at[0]]);
 }
 
-/* y_k = b_k + a_k y_{k-1}; a_0 is not read. */
+/* y_k = b_k + a_k y_{k-1}, or b_k where a_k is 0 and forgets; a_0 is not read. */
 static void eval_recurrence(const Node *n, const double *a, const double *b, double *out)
 {
     int64_t own[RANK_MAX], length = type_size(n->type, (int)n->attr[0]);
     strides_of(n->type, own);
     int64_t step = own[n->attr[0] + n->type->rank];
     for (int64_t i = 0; i < n->type->count; i++)
-        out[i] = i / step % length == 0 ? b[i] : b[i] + a[i] * out[i - step];
+        out[i] = i / step % length == 0 || (n->attr[1] && a[i] == 0) ? b[i] : b[i] + a[i] * out[i - step];
 }
 
 /* ---- contraction ------------------------------------------------------------------------------------------------- */

@@ -424,7 +424,7 @@ static Node *product_before(Context *ctx, Node *x)
     low[x->type->rank - 1] = 1;
     Node *earlier = node_pad(ctx, part(ctx, x, -1, 0, 1, n - 1), low, none, none);
     Node *first = node_binary(ctx, OP_eq, node_iota(ctx, n), node_int(ctx, 0));
-    return node_recurrence(ctx, earlier, node_expand(ctx, node_to_real(ctx, first), x->type), -1);
+    return node_recurrence(ctx, earlier, node_expand(ctx, node_to_real(ctx, first), x->type), -1, false);
 }
 
 /* The product of all other elements, right also where elements are zero. */

@@ -184,7 +184,8 @@ Node *node_matmul(Context *, Node *a, Node *b);             /* NumPy's @ */
 Node *node_index(Context *, Node *x, int count, Node *const *indices);
 Node *node_index_add(Context *, Node *base, int count, Node *const *indices, Node *source);  /* base + source scattered; repeats add */
 Node *node_index_set(Context *, Node *base, int count, Node *const *indices, Node *source);  /* the last of repeats stays */
-Node *node_recurrence(Context *, Node *a, Node *b, int axis); /* y_k = b_k + a_k y_{k-1}, y_{-1} = 0 (a_0 is not read) */
+/* y_k = b_k + a_k y_{k-1}, y_{-1} = 0 (a_0 is not read).  forget: y_k = b_k where a_k = 0, also behind what is not finite. */
+Node *node_recurrence(Context *, Node *a, Node *b, int axis, bool forget);
 /* Matrices (matrix.c): the last two axes; axes in front are a batch.  b may have more of them in front than a has. */
 Node *node_solve(Context *, Node *a, Node *b);
 Node *node_triangular_solve(Context *, Node *a, Node *b, bool lower, bool transpose, bool unit);

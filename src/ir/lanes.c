@@ -274,7 +274,7 @@ static Node *pieces_in_lanes(const Level *l, const Node *n)
     else if (n->op == OP_concat)
         made = node_concat(ctx, n->operand_count, xs, (int)n->attr[0] + n->type->rank);
     else if (n->op == OP_recurrence)
-        made = node_recurrence(ctx, xs[0], xs[1], (int)n->attr[0] + n->type->rank);
+        made = node_recurrence(ctx, xs[0], xs[1], (int)n->attr[0] + n->type->rank, n->attr[1]);
     else
         made = node_rebuild(ctx, n, xs);                    /* pointwise */
     arena_release(ctx->scratch, mark);

@@ -523,12 +523,12 @@ Node *node_index_set(Context *ctx, Node *base, int count, Node *const *indices, 
     return node_scatter(ctx, OP_index_set, base, count, indices, source);
 }
 
-Node *node_recurrence(Context *ctx, Node *a, Node *b, int axis)
+Node *node_recurrence(Context *ctx, Node *a, Node *b, int axis, bool forget)
 {
-    int64_t attr = axis < 0 ? axis : axis - b->type->rank;
-    CHECK(ctx, a->type == b->type && a->type->elem == ELEM_REAL && attr >= -b->type->rank && attr < 0);
+    int64_t attr[2] = { axis < 0 ? axis : axis - b->type->rank, forget };
+    CHECK(ctx, a->type == b->type && a->type->elem == ELEM_REAL && attr[0] >= -b->type->rank && attr[0] < 0);
     Node *operands[2] = { a, b };
-    return node_make(ctx, OP_recurrence, b->type, 2, operands, 1, &attr);
+    return node_make(ctx, OP_recurrence, b->type, 2, operands, 2, attr);
 }
 
 /* ---- again with other operands ------------------------------------------------------------------------------------------- */

@@ -180,7 +180,7 @@ LINEAR(index, -1, "elements or parts at run-time indices")        /* x, then int
 LINEAR(index_add, -1, "base plus a source scattered to run-time indices")  /* base, source, indices.. */
 LINEAR(index_set, -1, "base with a source put at run-time indices")        /* base, source, indices.. */
 /* -- the rest -- */
-OTHER(recurrence, 2, "flip(recurrence(shift_left(flip..))): in src/diff", "y_k = b_k + a_k y_{k-1} along an axis")  /* attr: axis < 0 */
+OTHER(recurrence, 2, "flip(recurrence(shift_left(flip..))): in src/diff", "y_k = b_k + a_k y_{k-1} along an axis")  /* attr: axis < 0, forget */
 OTHER(prod, 1, "keep(g) * product of all others: in src/diff", "product over axes")          /* attr: axes < 0, ascending */
 OTHER(max_reduce, 1,
       "where(x == keep(y) or isnan(keep(y)), keep(g) * real(x == keep(y)) / keep(sum(real(x == keep(y)), axis: axis)), 0)",

@@ -378,7 +378,7 @@ static void put_call(Printer *p, const Node *n)
     text_printf(p->out, "%s(", op_info[n->op].name);
     put_operands(p, n, 0, n->operand_count);
     if (n->op == OP_recurrence)
-        text_printf(p->out, ", axis: %lld", (long long)n->attr[0]);
+        text_printf(p->out, ", axis: %lld%s", (long long)n->attr[0], n->attr[1] ? ", forget: true" : "");
     text_char(p->out, ')');
 }
 

@@ -192,7 +192,7 @@ static const Type *recurrence_type(Verifier *v, const Node *n)
 {
     const Type *x = operand_type(n, 0);
     HOLDS(v, operand_type(n, 1) == x && x->elem == ELEM_REAL);
-    HOLDS(v, n->attr_count == 1 && n->attr[0] >= -x->rank && n->attr[0] < 0);
+    HOLDS(v, n->attr_count == 2 && n->attr[0] >= -x->rank && n->attr[0] < 0);
     return x;
 }
 
