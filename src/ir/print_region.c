@@ -214,6 +214,7 @@ static void put_condition_call(Printer *p, const Printer *inner, Node *condition
     vec_push(ctx->arena, &fn->results, ((Result){ .name = str_intern(ctx, "holds"), .node = condition }));
     Text text = { .arena = ctx->arena };
     names.taken = map_new(ctx->arena);
+    fn = fn_tidy_regions(ctx, fn);                          /* what only the body reads of a loop that both need goes */
     print_function(ctx, fn, &text, &names, true);
     text_put(p->names->helpers, text.text);
 }
