@@ -11,6 +11,7 @@ done
 out=$("$adc" --test $options $together 2>&1)
 status=$?
 case "$out" in
+*" passed, 0 failed") if [ $status -eq 0 ]; then printf '%s\n' "$out" | tail -n 1; exit; fi ;;
 *" passed, "*" failed") if [ $status -le 1 ]; then printf '%s\n' "$out"; exit; fi ;;
 esac
 for file in $together; do sh "$here/one.sh" "$adc" "$file" $options; done
