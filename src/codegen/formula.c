@@ -41,11 +41,10 @@ static bool formula_equal(const void *thing, const void *key)
 }
 
 /* ---- what a formula depends on --------------------------------------------------------------------------------- */
-/* Conditions on indices: a SELECT under one of them may read out of bounds in the branch that is not taken. */
-static bool is_index_condition(const Formula *f)
+bool formula_guards(const Formula *f)
 {
     if (f->kind == FORMULA_AND)
-        return is_index_condition(f->arg[0]) && is_index_condition(f->arg[1]);
+        return formula_guards(f->arg[0]) && formula_guards(f->arg[1]);
     return f->kind == FORMULA_NONNEGATIVE || (f->kind == FORMULA_EQ && f->arg[0]->kind == FORMULA_REMAINDER);
 }
 
@@ -87,7 +86,7 @@ static void finish_dependence(const Lowering *lower, Formula *f)
     }
     if (f->kind == FORMULA_LOAD)
         depend_on_buffer(f);
-    if (f->kind == FORMULA_SELECT && is_index_condition(f->arg[0]))
+    if (f->kind == FORMULA_SELECT && formula_guards(f->arg[0]))
         f->guarded = false;
 }
 
@@ -456,7 +455,10 @@ static const Formula *fold_logic(Lowering *lower, FormulaKind kind, const Formul
     for (int k = 0; w->kind == kind && k < 2; k++)
         if (joins(x, kind, w->arg[k], DEPTH))
             return formula_binary(lower, kind, x, w->arg[1 - k]);
-    return NULL;
+    int given_x = formula_known(w, x, !absorbing), given_w = formula_known(x, w, !absorbing);
+    if (given_x == absorbing || given_w == absorbing)
+        return formula_bool(lower, absorbing);
+    return given_x == !absorbing ? x : given_w == !absorbing ? w : NULL;
 }
 
 static const Formula *fold_binary(Lowering *lower, FormulaKind kind, const Formula *x, const Formula *w)
@@ -499,31 +501,12 @@ const Formula *formula_binary(Lowering *lower, FormulaKind kind, const Formula *
     return formula_intern(lower, &(Formula){ .kind = kind, .elem = elem, .arg_count = 2, .arg = { x, w } });
 }
 
-/* The arithmetic f where a condition is known, which is asked again inside. */
-static const Formula *given(Lowering *lower, const Formula *f, const Formula *condition, bool truth, int depth)
-{
-    if (depth == 0 || f->elem != ELEM_REAL)
-        return f;
-    if (f->kind == FORMULA_SELECT && f->arg[0] == condition)
-        return given(lower, f->arg[truth ? 1 : 2], condition, truth, depth - 1);
-    if (f->kind != FORMULA_NEG && f->kind != FORMULA_ADD && f->kind != FORMULA_SUB && f->kind != FORMULA_MUL
-        && f->kind != FORMULA_DIV)
-        return f;
-    const Formula *args[2];
-    for (int k = 0; k < f->arg_count; k++)
-        args[k] = given(lower, f->arg[k], condition, truth, depth - 1);
-    return formula_rebuild(lower, f, args);
-}
-
 const Formula *formula_select(Lowering *lower, const Formula *condition, const Formula *yes, const Formula *no)
 {
-    enum { LOOK = 6 };
-    if (!is_number(condition) && !is_index_condition(condition)) {
-        yes = given(lower, yes, condition, true, LOOK);
-        no = given(lower, no, condition, false, LOOK);
-    }
     if (is_number(condition))
         return condition->integer ? yes : no;
+    yes = formula_given(lower, yes, condition, true);
+    no = formula_given(lower, no, condition, false);
     if (yes == no)
         return yes;
     const Formula *f = formula_intern(lower, &(Formula){ .kind = FORMULA_SELECT, .elem = yes->elem, .arg_count = 3,

@@ -304,6 +304,8 @@ const Formula *formula_load_at(Lowering *, const Buffer *, const Formula *index)
 /* What is there when the statement runs: a load that is the same as no other.  For kernels that overwrite what they read; it is
  * up to them that nothing is written between the loop that the index depends on and the use. */
 const Formula *formula_load_now(Lowering *, const Buffer *, const Formula *index);
+/* A condition on indices: a SELECT under it may read out of bounds in the branch that is not taken. */
+bool formula_guards(const Formula *);
 bool formula_exact_range(const Formula *, int64_t *low, int64_t *high);     /* of an int ADD, SUB, MUL, NEG; false: it may wrap around */
 const Formula *formula_unary(Lowering *, FormulaKind, const Formula *);
 const Formula *formula_binary(Lowering *, FormulaKind, const Formula *, const Formula *);
@@ -321,6 +323,10 @@ void formula_epoch(Lowering *);                             /* no formula is mar
 void formula_seal(Lowering *);                              /* no formula is made any more, marked or rewritten */
 const Loop *loop_counted(Lowering *, int depth, int64_t begin, int64_t end, int64_t step);
 static inline int64_t loop_trips(const Loop *l) { return (l->end - l->begin + l->step - 1) / l->step; }
+
+/* condition.c: where a condition is true, or false: what another one is then (-1: unknown), and what a formula is */
+int formula_known(const Formula *, const Formula *condition, bool truth);
+const Formula *formula_given(Lowering *, const Formula *, const Formula *condition, bool truth);
 
 /* index.c: integer arithmetic in normal form */
 const Formula *index_affine(Lowering *, int64_t constant, const Term *, int count);

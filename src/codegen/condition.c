@@ -1,0 +1,142 @@
+/* condition.c: formulas where a condition is known to hold, or not to hold.
+ *
+ * A comparison is the set of outcomes that it holds for, and unordered is one of them: what is concluded holds for NaN
+ * too.  That x >= 0 does not hold says that x > 0 does not, and nothing of x < 0. */
+#include "loop.h"
+
+enum { UNKNOWN = -1, LOOK = 6 };
+
+/* Where a value is, seen from two numbers of which the first is not larger. */
+enum {
+    BELOW = 1, AT_FIRST = 2, BETWEEN = 4, AT_SECOND = 8, ABOVE = 16, UNORDERED = 32,
+    ORDERED = BELOW | AT_FIRST | BETWEEN | AT_SECOND | ABOVE
+};
+
+static bool is_comparison(const Formula *f) { return f->kind >= FORMULA_LT && f->kind <= FORMULA_NE; }
+
+/* A comparison as `value KIND other`, the number being the other. */
+typedef struct { FormulaKind kind; const Formula *value, *other; } Comparison;
+
+static Comparison mirrored(Comparison c)
+{
+    FormulaKind kind = c.kind == FORMULA_LT ? FORMULA_GT : c.kind == FORMULA_GT ? FORMULA_LT
+                     : c.kind == FORMULA_LE ? FORMULA_GE : c.kind == FORMULA_GE ? FORMULA_LE : c.kind;
+    return (Comparison){ kind, c.other, c.value };
+}
+
+static Comparison comparison_of(const Formula *f)
+{
+    Comparison c = { f->kind, f->arg[0], f->arg[1] };
+    return c.value->kind == FORMULA_NUMBER ? mirrored(c) : c;
+}
+
+static unsigned outcomes(Comparison c, unsigned at, bool truth)
+{
+    unsigned below = at - 1, above = ORDERED & ~(below | at), holds;
+    switch (c.kind) {
+    case FORMULA_LT: holds = below; break;
+    case FORMULA_LE: holds = below | at; break;
+    case FORMULA_GT: holds = above; break;
+    case FORMULA_GE: holds = above | at; break;
+    case FORMULA_EQ: holds = at; break;
+    default: holds = below | above; break;
+    }
+    unsigned all = c.value->elem == ELEM_REAL ? ORDERED | UNORDERED : ORDERED;
+    return truth ? holds : all & ~holds;
+}
+
+static double number_of(const Formula *f) { return f->elem == ELEM_REAL ? f->number : (double)f->integer; }
+
+/* What a comparison is worth where another one has the truth that is told. */
+static int compared(const Formula *f, const Formula *condition, bool truth)
+{
+    Comparison asked = comparison_of(f), told = comparison_of(condition);
+    unsigned asked_at = AT_FIRST, told_at = AT_FIRST;
+    if (asked.value == told.other && asked.other == told.value)
+        told = mirrored(told);
+    if (asked.value != told.value)
+        return UNKNOWN;
+    if (asked.other != told.other) {
+        if (asked.other->kind != FORMULA_NUMBER || told.other->kind != FORMULA_NUMBER)
+            return UNKNOWN;
+        double a = number_of(asked.other), t = number_of(told.other);
+        if (a < t)
+            told_at = AT_SECOND;
+        else if (a > t)
+            asked_at = AT_SECOND;
+        else if (a != t)
+            return UNKNOWN;                                 /* one of them is no number */
+    }
+    unsigned possible = outcomes(told, told_at, truth);
+    if (!(possible & ~outcomes(asked, asked_at, true)))
+        return true;
+    return possible & outcomes(asked, asked_at, true) ? UNKNOWN : false;
+}
+
+static int known(const Formula *f, const Formula *condition, bool truth, int depth)
+{
+    if (f == condition)
+        return truth;
+    if (depth == 0)
+        return UNKNOWN;
+    if (f->kind == FORMULA_NOT) {
+        int part = known(f->arg[0], condition, truth, depth - 1);
+        return part == UNKNOWN ? UNKNOWN : !part;
+    }
+    if (f->kind == FORMULA_AND || f->kind == FORMULA_OR) {
+        int absorbing = f->kind == FORMULA_OR;
+        int x = known(f->arg[0], condition, truth, depth - 1), w = known(f->arg[1], condition, truth, depth - 1);
+        return x == absorbing || w == absorbing ? absorbing : x == w ? x : UNKNOWN;
+    }
+    if (condition->kind == FORMULA_NOT)
+        return known(f, condition->arg[0], !truth, depth - 1);
+    if (condition->kind == (truth ? FORMULA_AND : FORMULA_OR)) {
+        int from_first = known(f, condition->arg[0], truth, depth - 1);
+        return from_first != UNKNOWN ? from_first : known(f, condition->arg[1], truth, depth - 1);
+    }
+    return is_comparison(f) && is_comparison(condition) ? compared(f, condition, truth) : UNKNOWN;
+}
+
+int formula_known(const Formula *f, const Formula *condition, bool truth)
+{
+    bool comparable = f->elem == ELEM_BOOL && condition->kind != FORMULA_NUMBER
+        && !formula_guards(f) && !formula_guards(condition);
+    return comparable ? known(f, condition, truth, LOOK) : UNKNOWN;
+}
+
+/* Whether f is the condition, or says the opposite. */
+static int same(const Formula *f, const Formula *condition, bool truth)
+{
+    if (f == condition)
+        return truth;
+    return (f->kind == FORMULA_NOT && f->arg[0] == condition) || (condition->kind == FORMULA_NOT && condition->arg[0] == f)
+        ? !truth : UNKNOWN;
+}
+
+/* Arithmetic only, and where the condition itself is asked again: what is made anew is shared with nothing. */
+static const Formula *given(Lowering *lower, const Formula *f, const Formula *condition, bool truth, int depth)
+{
+    if (depth == 0)
+        return f;
+    const bool asks = f->kind == FORMULA_SELECT || f->kind == FORMULA_CONVERT;
+    const int value = asks ? same(f->arg[0], condition, truth) : UNKNOWN;
+    switch (f->kind) {
+    case FORMULA_SELECT:
+        return value == UNKNOWN ? f : given(lower, f->arg[value ? 1 : 2], condition, truth, depth - 1);
+    case FORMULA_CONVERT:
+        return value == UNKNOWN ? f : formula_convert(lower, formula_bool(lower, value), f->elem);
+    case FORMULA_NEG: case FORMULA_ADD: case FORMULA_SUB: case FORMULA_MUL: case FORMULA_DIV:
+        break;
+    default:
+        return f;
+    }
+    const Formula *args[2];
+    for (int k = 0; k < f->arg_count; k++)
+        args[k] = given(lower, f->arg[k], condition, truth, depth - 1);
+    return formula_rebuild(lower, f, args);
+}
+
+const Formula *formula_given(Lowering *lower, const Formula *f, const Formula *condition, bool truth)
+{
+    return formula_guards(condition) ? f : given(lower, f, condition, truth, LOOK);
+}
