@@ -137,7 +137,10 @@ static Value elaborate_chain(Frame *frame, const Expr *e)
     Value left = elaborate(frame, e->binary.first);
     for (int k = 0; k < e->binary.steps.count; k++) {
         const Step *s = &e->binary.steps.at[k];
+        bool may_not_count = s->operator == BINARY_AND || s->operator == BINARY_OR;
+        frame->guards += may_not_count;
         Value right = elaborate(frame, s->operand);
+        frame->guards -= may_not_count;
         Span whole = span_join(e->span, s->operand->span);
         origin_at(frame, whole);
         left = value_of(build_operator(frame, s->span, s->operator, left, right), whole);
