@@ -135,9 +135,17 @@ static bool full_indices(Call *call, const Type *x, Node *idx, Node **indices)
     return true;
 }
 
+/* A scalar that indices of one axis go into is a vector of one element. */
+static Node *as_indexed(Context *ctx, Node *x, const Node *idx)
+{
+    return x->type->rank == 0 && idx->type->rank == 1 ? node_reshape(ctx, x, type_sized(ctx, x->type->elem, 1, (int64_t[]){ 1 })) : x;
+}
+
 static Node *build_gather(Call *call)
 {
     Node *x = value_tensor(call->frame, call->args[0]), *idx = int_argument(call, 1), *indices[RANK_MAX];
+    if (x && idx)
+        x = as_indexed(context_of(call), x, idx);
     if (!x || !idx || !full_indices(call, x->type, idx, indices))
         return NULL;
     return x->type->rank > 0 ? node_index(context_of(call), x, x->type->rank, indices) : x;
@@ -165,13 +173,16 @@ static Node *build_scatter_add(Call *call)
 {
     Node *pair[2], *idx = int_argument(call, 1), *indices[RANK_MAX];
     Value values[2] = { call->args[0], call->args[2] };
-    if (!idx || !values_agree(call->frame, call->span, "base and source", 2, values, pair)
-        || !full_indices(call, pair[0]->type, idx, indices))
+    if (!idx || !values_agree(call->frame, call->span, "base and source", 2, values, pair))
         return NULL;
-    Node *source = source_part(call, pair[1], idx->type);
-    if (source && pair[0]->type->rank == 0)
-        return node_binary(context_of(call), OP_add, pair[0], source);
-    return source ? node_index_add(context_of(call), pair[0], pair[0]->type->rank, indices, source) : NULL;
+    Context *ctx = context_of(call);
+    Node *base = as_indexed(ctx, pair[0], idx);
+    Node *source = full_indices(call, base->type, idx, indices) ? source_part(call, pair[1], idx->type) : NULL;
+    if (!source)
+        return NULL;
+    if (base->type->rank == 0)
+        return node_binary(ctx, OP_add, base, source);
+    return node_reshape(ctx, node_index_add(ctx, base, base->type->rank, indices, source), pair[0]->type);
 }
 
 /* ---- labels ------------------------------------------------------------------------------------------------------ */
