@@ -102,7 +102,8 @@ static bool place_index(Frame *frame, const Index *i, int64_t size, Place *p)
     if (!n)
         return false;
     if (n->type->elem != ELEM_INT) {
-        fail(frame, i->span, "an index must be an int, not %s", type_text(frame->env->ctx, n->type));
+        fail(frame, i->span, "an index must be an int, not %s%s", type_text(frame->env->ctx, n->type),
+             n->type->elem == ELEM_BOOL ? "; 'where(c, x, 0)' keeps the elements where c holds, as shapes are constant" : "");
         return false;
     }
     int64_t index;
