@@ -11,23 +11,7 @@ set -u
 adc=$1
 dir=${2:-$(mktemp -d)}
 root=$(dirname "$0")/..
-mkdir -p "$dir"
-rm -f "$dir"/*.ad "$dir"/*.part
-
-for page in "$root"/README.md "$root"/doc/*.md; do
-    awk -v base="$dir/$(basename "$page" .md)" '
-        /^```adc$/ { file = sprintf("%s_%04d.ad", base, NR); for (k = 0; k < NR; k++) print "" > file; next }
-        /^```/ && file { close(file); file = "" }
-        file { print > file }' "$page"
-    awk -v base="$dir/$(basename "$page" .md)" '
-        /^```c .*\.ad$/ { file = sprintf("%s_%04d-%s.part", base, NR, $2); next }
-        /^```/ && file { close(file); file = "" }
-        file { print > file }' "$page"
-    awk -v dir="$dir/" '
-        /^```csv / { file = dir $2; next }
-        /^```/ && file { close(file); file = "" }
-        file { print > file }' "$page"
-done
+sh "$root/doc/programs" "$dir"
 
 # part FILE PROGRAM: the lines of FILE stand in what adc writes
 part() {

@@ -4,7 +4,7 @@
 # The files have different names; several at once cost much less than one at a time.  Prints `GATE (REAL):` with the first
 # complaints, which name the file, for each gate that does not hold, and `N passed, N failed`: a gate counts once for each
 # file that it is asked about.  Tools that are not there are not asked.  QUICK=1 asks one compiler where two would say the
-# same; MISRA=0 leaves cppcheck out, MISRA=only everything else.
+# same, and does not optimise as much; MISRA=0 leaves cppcheck out, MISRA=only everything else.
 set -u
 LC_ALL=C; export LC_ALL
 CCACHE_DISABLE=1; export CCACHE_DISABLE   # a cache of objects does not keep the graphs of calls
@@ -38,15 +38,20 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # Succeeds if there is nothing on standard input, shows it otherwise.
 none() { ! grep .; }
 
-# Objects, and GCC's graphs of calls, of all files at once: in a folder of their own, which the names tell apart.
+# Objects, GCC's graphs of calls, and a list of all symbols, of all files at once: in a folder of their own, which the names
+# tell apart.
 #   objects FOLDER COMPILER FLAG...
 objects() {
-    mkdir -p "$scratch/$1"
-    cd "$scratch/$1" || return
+    folder=$scratch/$1 names=nm
+    case $2 in *-gcc) names=${2%gcc}nm ;; esac
+    mkdir -p "$folder"
+    cd "$folder" || return
     shift
     xargs "$@" -std=c99 -c <"$scratch/files"
     status=$?
-    cd "$firmware" && return $status
+    cd "$firmware" || return
+    "$names" -A "$folder"/*.o >"$folder/symbols"
+    return $status
 }
 
 allowed_symbols() {
@@ -56,13 +61,17 @@ allowed_symbols() {
         tgamma trunc"
     if [ $real = float ]; then functions=$(printf '%s\n' $functions | sed 's/$/f/'); fi
     printf '%s\n' $functions memcpy memset memmove _GLOBAL_OFFSET_TABLE_ ${EXTERNS:-} >"$scratch/allowed"
-    nm -A -u "$scratch/$1"/*.o | awk 'NR == FNR { ok[$1] = 1; next } !($NF in ok) { print }' "$scratch/allowed" - | none
+    awk 'NR == FNR { ok[$1] = 1; next } $2 ~ /^[Uvw]$/ && !($NF in ok) { print }' "$scratch/allowed" "$scratch/$1/symbols" |
+        none
 }
 
 # What a compiler calls for double on a core without it.
-soft_double() { "${core_tools}nm" -A -u "$scratch/$1"/*.o | grep -E "$soft_double" | none; }
+soft_double() {
+    objects "$1" "${core_tools}gcc" --specs=picolibc.specs $core_flags -O${quick:-2} -w || return
+    grep -E " U $soft_double" "$scratch/$1/symbols" | none
+}
 
-no_state() { nm -A "$scratch/$1"/*.o | grep -E ' [dDbBC] ' | none; }
+no_state() { grep -E ' [dDbBC] ' "$scratch/$1/symbols" | none; }
 
 fixed_frames() { grep -E '\(dynamic|__builtin_alloca' "$scratch"/gcc/*.ci | none; }
 direct_calls() { grep __indirect_call "$scratch"/gcc/*.ci | none; }
@@ -108,10 +117,9 @@ knows() { echo 'int main(void) { return 0; }' | $1 -fsyntax-only - 2>/dev/null; 
 
 c_compiler() {
     compiler=$1
-    case $compiler in gcc) flags='-O2 -fcallgraph-info=su' ;; clang) flags=-O1 ;; esac
-    if [ -n "$quick" ] && [ $compiler = clang ] && has gcc; then
-        gate "warnings of clang" xargs clang -std=c99 -fsyntax-only $warnings <"$scratch/files"
-    else
+    case $compiler in gcc) flags="-O${quick:-2} -fcallgraph-info=su" ;; clang) flags=-O1 ;; esac
+    # clang++ warns of the text in any case
+    if [ -z "$quick" ] || [ $compiler = gcc ] || ! has gcc; then
         gate "warnings of $compiler" objects $compiler $compiler $flags $warnings
         # the other gates are asked all the same
         [ "$(ls "$scratch/$compiler" | grep -c '\.o$')" -eq $count ] || objects $compiler $compiler $flags -w 2>/dev/null
@@ -128,6 +136,7 @@ cxx_compiler() {
     for language in c++11 c++17; do
         gate "header as $language, $1" headers "$1 -std=$language" cc
     done
+    if [ -n "$quick" ] && [ "$1" = g++ ] && has clang++; then return; fi
     gate "text as C++17, $1" $1 -std=c++17 $warnings -Wno-deprecated -Wno-unused-function -fsyntax-only "$scratch/texts.cc"
 }
 
@@ -148,7 +157,6 @@ c_gates() {
     for name in ${quick:+m3} $([ -n "$quick" ] || echo $soft_cores); do
         core "$name"
         [ $real = float ] && [ -z "$(core_missing)" ] || continue
-        objects "$name" "${core_tools}gcc" --specs=picolibc.specs $core_flags -O2 -w
         gate "double on $name" soft_double "$name"
     done
 }
