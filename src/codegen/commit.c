@@ -124,10 +124,27 @@ static void commit_scalars(Lowering *lower)
         assign(lower, &updates.at[k]);
 }
 
+/* A loop around is left where the condition does not hold, and nothing changes it. */
+static bool holds_anyway(const Lowering *lower, const Formula *condition)
+{
+    if (condition->kind != FORMULA_SCALAR || condition->scalar->is_mutable)
+        return false;
+    for (const Lowering *l = lower->outer; l; l = l->outer)
+        for (int k = 0; k < l->function->body.list.count; k++) {
+            const Stmt *s = l->function->body.list.at[k];
+            if (s->kind == STMT_BREAK && s->value->kind == FORMULA_SCALAR && s->value->scalar == condition->scalar)
+                return true;
+        }
+    return false;
+}
+
 void region_break(Lowering *lower)
 {
+    const Formula *condition = read_flat(lower, root_of(lower, 0), 0);
+    if (holds_anyway(lower, condition))
+        return;
     Stmt *s = NEW(lower->arena, Stmt);
-    *s = (Stmt){ .kind = STMT_BREAK, .value = read_flat(lower, root_of(lower, 0), 0) };
+    *s = (Stmt){ .kind = STMT_BREAK, .value = condition };
     block_push(lower, &lower->function->body, s);
     lower->barrier = lower->function->body.list.count;
 }

@@ -309,6 +309,8 @@ const Formula *formula_number(Lowering *lower, Elem elem, double number)
 
 const Formula *formula_scalar(Lowering *lower, const Scalar *scalar)
 {
+    if (scalar->elem == ELEM_INT && scalar->low == scalar->high && !scalar->is_mutable)
+        return formula_int(lower, scalar->low);
     return formula_intern(lower, &(Formula){ .kind = FORMULA_SCALAR, .elem = scalar->elem, .scalar = scalar });
 }
 
