@@ -221,7 +221,7 @@ Node *product_tangent(Context *ctx, const Node *n, Node *dx)
 {
     int axes[RANK_MAX], count = reduced_axes(n, axes);
     Node *others = product_slope(ctx, n->operands[0], 0, NULL, n->attr_count, n->attr);
-    return node_sum(ctx, unless_zero(ctx, dx, node_binary(ctx, OP_mul, dx, others)), count, axes, false);
+    return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, false);
 }
 
 Node *product_like_adjoint(Context *ctx, const Node *n, Node *g)
@@ -235,7 +235,7 @@ Node *product_like_tangent(Context *ctx, const Node *n, Node *dx)
     Node *others = product_slope(ctx, n->operands[RULED_X], 0, NULL, n->attr_count, n->attr);
     for (int k = 0; k < count; k++)
         axes[k] += rank;
-    return node_sum(ctx, unless_zero(ctx, dx, node_binary(ctx, OP_mul, dx, others)), count, axes, true);
+    return node_sum(ctx, node_binary(ctx, OP_mul, dx, others), count, axes, true);
 }
 
 /* ---- running product --------------------------------------------------------------------------------------------- */
