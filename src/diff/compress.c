@@ -6,6 +6,8 @@
  * Pothen, SIAM Review 47, 2005).  Which direction an element comes from is known here and is a table of the program. */
 #include "sparsity.h"
 
+#include <string.h>
+
 typedef struct { int *color; int count; } Coloring;         /* -1: nothing there, no direction */
 
 /* Entries by row, or by column: those of k are at[first[k]] .. at[first[k + 1] - 1]. */
@@ -26,6 +28,83 @@ static Lists lists_of(Arena *arena, int size, int count, const int32_t *key, con
     return l;
 }
 
+/* ---- columns that share no row ----------------------------------------------------------------------------------- */
+enum { LONG_ROW = 256, WORD = 64 };                         /* elements of a row that keeps a set of its colours */
+
+/* The colours that are taken in a long row: a bit each. */
+typedef struct { uint64_t **of_row; int words; } Taken;
+
+static Taken taken_new(Arena *arena, const Lists *rows, int64_t count, int columns)
+{
+    Taken t = { NEW_ARRAY(arena, uint64_t *, count + 1), columns / WORD + 1 };
+    for (int64_t r = 0; r < count; r++)
+        if (rows->first[r + 1] - rows->first[r] > LONG_ROW)
+            t.of_row[r] = NEW_ARRAY(arena, uint64_t, t.words);
+    return t;
+}
+
+/* Of the columns in this row the colours that there are, up to `colors`, are not for a new one. */
+static void forbid_row(const Lists *rows, const Taken *taken, int row, const int *color, int colors, uint64_t *forbidden)
+{
+    const uint64_t *set = taken->of_row[row];
+    for (int k = 0; set && k <= colors / WORD; k++)
+        forbidden[k] |= set[k];
+    for (int k = rows->first[row]; !set && k < rows->first[row + 1]; k++)
+        if (color[rows->at[k]] >= 0)
+            forbidden[color[rows->at[k]] / WORD] |= UINT64_C(1) << color[rows->at[k]] % WORD;
+}
+
+static int smallest_allowed(const uint64_t *forbidden)
+{
+    int color = 0;
+    while (forbidden[color / WORD] == UINT64_MAX)
+        color += WORD;
+    while (forbidden[color / WORD] >> color % WORD & 1)
+        color++;
+    return color;
+}
+
+/* Several blocks one above the other, of one number of columns; or one beside the other with the roles exchanged. */
+static Coloring color_apart(Context *ctx, int count, const Pattern *const *patterns, const int64_t *rows, int columns, bool across)
+{
+    Coloring c = { NEW_ARRAY(ctx->arena, int, columns + 1), 0 };
+    Arena *arena = arena_new();
+    Lists *by_column = NEW_ARRAY(arena, Lists, count + 1), *by_row = NEW_ARRAY(arena, Lists, count + 1);
+    Taken *taken = NEW_ARRAY(arena, Taken, count + 1);
+    uint64_t *forbidden = NEW_ARRAY(arena, uint64_t, columns / WORD + 2);
+    for (int b = 0; b < count; b++) {
+        const Pattern *p = patterns[b];
+        const int32_t *row = across ? p->column : p->row, *column = across ? p->row : p->column;
+        by_column[b] = lists_of(arena, columns, p->count, column, row);
+        by_row[b] = lists_of(arena, (int)rows[b], p->count, row, column);
+        taken[b] = taken_new(arena, &by_row[b], rows[b], columns);
+    }
+    for (int v = 0; v < columns; v++)
+        c.color[v] = -1;
+    for (int v = 0; v < columns; v++) {
+        bool any = false;
+        memset(forbidden, 0, sizeof *forbidden * (size_t)(c.count / WORD + 1));
+        for (int b = 0; b < count; b++)
+            for (int i = by_column[b].first[v]; i < by_column[b].first[v + 1]; i++) {
+                forbid_row(&by_row[b], &taken[b], by_column[b].at[i], c.color, c.count, forbidden);
+                any = true;
+            }
+        if (!any)
+            continue;
+        int color = c.color[v] = smallest_allowed(forbidden);
+        for (int b = 0; b < count; b++)
+            for (int i = by_column[b].first[v]; i < by_column[b].first[v + 1]; i++) {
+                uint64_t *set = taken[b].of_row[by_column[b].at[i]];
+                if (set)
+                    set[color / WORD] |= UINT64_C(1) << color % WORD;
+            }
+        c.count = color >= c.count ? color + 1 : c.count;
+    }
+    arena_free(arena);
+    return c;
+}
+
+/* ---- symmetric blocks -------------------------------------------------------------------------------------------- */
 static int smallest_free(const int *forbidden, int by)
 {
     int color = 0;
@@ -34,34 +113,31 @@ static int smallest_free(const int *forbidden, int by)
     return color;
 }
 
-/* ---- columns that share no row ----------------------------------------------------------------------------------- */
-/* Several blocks one above the other, of one number of columns; or one beside the other with the roles exchanged. */
-static Coloring color_apart(Context *ctx, int count, const Pattern *const *patterns, const int64_t *rows, int columns, bool across)
+/* No path of four has two colours only. */
+static Coloring color_paths(Context *ctx, const Lists *near, int size)
 {
-    Coloring c = { NEW_ARRAY(ctx->arena, int, columns + 1), 0 };
+    Coloring c = { NEW_ARRAY(ctx->arena, int, size + 1), 0 };
     Arena *arena = arena_new();
-    Lists *by_column = NEW_ARRAY(arena, Lists, count + 1), *by_row = NEW_ARRAY(arena, Lists, count + 1);
-    int *forbidden = NEW_ARRAY(arena, int, columns + 2);
-    for (int b = 0; b < count; b++) {
-        const Pattern *p = patterns[b];
-        const int32_t *row = across ? p->column : p->row, *column = across ? p->row : p->column;
-        by_column[b] = lists_of(arena, columns, p->count, column, row);
-        by_row[b] = lists_of(arena, (int)rows[b], p->count, row, column);
-    }
-    for (int v = 0; v < columns; v++)
+    int *forbidden = NEW_ARRAY(arena, int, size + 2);
+    for (int v = 0; v < size; v++)
         c.color[v] = -1;
-    for (int v = 0; v < columns; v++) {
-        bool any = false;
-        for (int b = 0; b < count; b++)
-            for (int i = by_column[b].first[v]; i < by_column[b].first[v + 1]; i++) {
-                const Lists *l = &by_row[b];
-                int row = by_column[b].at[i];
-                any = true;
-                for (int k = l->first[row]; k < l->first[row + 1]; k++)
-                    if (c.color[l->at[k]] >= 0)
-                        forbidden[c.color[l->at[k]]] = v + 1;
+    for (int v = 0; v < size; v++) {
+        for (int i = near->first[v]; i < near->first[v + 1]; i++) {
+            int w = near->at[i], colored = c.color[w] >= 0 && w != v;
+            if (colored)
+                forbidden[c.color[w]] = v + 1;
+            for (int k = near->first[w]; w != v && k < near->first[w + 1]; k++) {
+                int x = near->at[k];
+                bool across = !colored;
+                if (x == v || x == w || c.color[x] < 0)
+                    continue;
+                for (int j = near->first[x]; !across && j < near->first[x + 1]; j++)
+                    across = near->at[j] != w && near->at[j] != x && c.color[near->at[j]] == c.color[w];
+                if (across)
+                    forbidden[c.color[x]] = v + 1;
             }
-        if (any)
+        }
+        if (near->first[v] < near->first[v + 1])
             c.color[v] = smallest_free(forbidden, v);
         if (c.color[v] >= c.count)
             c.count = c.color[v] + 1;
@@ -70,37 +146,27 @@ static Coloring color_apart(Context *ctx, int count, const Pattern *const *patte
     return c;
 }
 
-/* ---- symmetric blocks -------------------------------------------------------------------------------------------- */
-/* No path of four has two colours only. */
+/* How many paths of four color_paths can look at. */
+static double paths_of(const Lists *near, int size)
+{
+    double sum = 0;
+    for (int w = 0; w < size; w++) {
+        double through = 0;
+        for (int k = near->first[w]; k < near->first[w + 1]; k++)
+            through += near->first[near->at[k] + 1] - near->first[near->at[k]];
+        sum += through * (near->first[w + 1] - near->first[w]);
+    }
+    return sum;
+}
+
+/* Where the paths are too many, columns of one colour share no row at all, which is more than is needed. */
 static Coloring color_star(Context *ctx, const Pattern *p, int size)
 {
-    Coloring c = { NEW_ARRAY(ctx->arena, int, size + 1), 0 };
+    static const double most = 2e9;
     Arena *arena = arena_new();
     Lists near = lists_of(arena, size, p->count, p->row, p->column);
-    int *forbidden = NEW_ARRAY(arena, int, size + 2);
-    for (int v = 0; v < size; v++)
-        c.color[v] = -1;
-    for (int v = 0; v < size; v++) {
-        for (int i = near.first[v]; i < near.first[v + 1]; i++) {
-            int w = near.at[i], colored = c.color[w] >= 0 && w != v;
-            if (colored)
-                forbidden[c.color[w]] = v + 1;
-            for (int k = near.first[w]; w != v && k < near.first[w + 1]; k++) {
-                int x = near.at[k];
-                bool across = !colored;
-                if (x == v || x == w || c.color[x] < 0)
-                    continue;
-                for (int j = near.first[x]; !across && j < near.first[x + 1]; j++)
-                    across = near.at[j] != w && near.at[j] != x && c.color[near.at[j]] == c.color[w];
-                if (across)
-                    forbidden[c.color[x]] = v + 1;
-            }
-        }
-        if (near.first[v] < near.first[v + 1])
-            c.color[v] = smallest_free(forbidden, v);
-        if (c.color[v] >= c.count)
-            c.count = c.color[v] + 1;
-    }
+    int64_t rows = size;
+    Coloring c = paths_of(&near, size) < most ? color_paths(ctx, &near, size) : color_apart(ctx, 1, &p, &rows, size, false);
     arena_free(arena);
     return c;
 }
@@ -115,9 +181,20 @@ static Node *int_table(Context *ctx, int count, const int *values)
     return node_constant(ctx, type_sized(ctx, ELEM_INT, 1, &size), data);
 }
 
+/* Every column by itself, as without colours. */
+static bool is_each_its_own(const Coloring *c, int64_t count)
+{
+    bool own = c->count == count;
+    for (int k = 0; own && k < count; k++)
+        own = c->color[k] == k;
+    return own;
+}
+
 /* real[colours, shape]: direction k is 1 at the elements of colour k. */
 static Node *directions_of(Context *ctx, const Coloring *c, const Type *shape)
 {
+    if (is_each_its_own(c, shape->count))
+        return jacobian_identity(ctx, shape);
     int64_t ones[RANK_MAX + 1] = { c->count };
     for (int k = 1; k <= shape->rank; k++)
         ones[k] = 1;
@@ -126,14 +203,29 @@ static Node *directions_of(Context *ctx, const Coloring *c, const Type *shape)
     return node_to_real(ctx, node_binary(ctx, OP_eq, number, color));
 }
 
+/* All elements of real[rows, columns], row by row or column by column. */
+static bool is_all(int64_t rows, int64_t columns, int count, const int *row, const int *column)
+{
+    bool all = count == rows * columns;
+    for (int k = 0; all && k < count; k++)
+        all = row[k] == k / columns && column[k] == k % columns;
+    return all;
+}
+
 /* Elements (direction[k], place[k]) of what the directions gave. */
 static Node *read_off(Context *ctx, Node *d, const Coloring *c, const Type *shape, int count, const int *direction, const int *place)
 {
     int64_t size[2] = { c->count, shape->count }, one = 1;
     if (count == 0 || !d)
         return node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, count ? (int64_t[]){ count } : &one), 0);
+    const Type *list = type_sized(ctx, ELEM_REAL, 1, (int64_t[]){ count });
+    d = node_reshape(ctx, d, type_sized(ctx, ELEM_REAL, 2, size));
+    if (is_all(size[0], size[1], count, direction, place))
+        return node_reshape(ctx, d, list);
+    if (is_all(size[1], size[0], count, place, direction))
+        return node_reshape(ctx, node_permute(ctx, d, (int[]){ 1, 0 }), list);
     Node *at[2] = { int_table(ctx, count, direction), int_table(ctx, count, place) };
-    return node_index(ctx, node_reshape(ctx, d, type_sized(ctx, ELEM_REAL, 2, size)), 2, at);
+    return node_index(ctx, d, 2, at);
 }
 
 /* A block that is zero everywhere has one place all the same: arrays have elements. */
@@ -244,13 +336,18 @@ static SparseBlock symmetric_block(Context *ctx, const Pattern *p, Node *x, Node
     Coloring c = color_star(ctx, p, size);
     int *direction = NEW_ARRAY(ctx->arena, int, p->count + 1), *place = NEW_ARRAY(ctx->arena, int, p->count + 1);
     Lists rows = lists_of(ctx->arena, size, p->count, p->row, p->column);
+    int *times = NEW_ARRAY(ctx->arena, int, c.count + 1);   /* a colour is there in the row */
     Node *d = NULL;
-    for (int k = 0; k < p->count; k++) {
-        int r = p->row[k], same = 0;
+    for (int r = 0; r < size; r++) {
         for (int i = rows.first[r]; i < rows.first[r + 1]; i++)
-            same += c.color[rows.at[i]] == c.color[p->column[k]];
-        direction[k] = c.color[same == 1 ? p->column[k] : r];
-        place[k] = same == 1 ? r : p->column[k];
+            times[c.color[rows.at[i]]]++;
+        for (int i = rows.first[r]; i < rows.first[r + 1]; i++) {
+            bool alone = times[c.color[rows.at[i]]] == 1;   /* rows are ascending: entry i of the lists is that of the pattern */
+            direction[i] = c.color[alone ? rows.at[i] : r];
+            place[i] = alone ? r : rows.at[i];
+        }
+        for (int i = rows.first[r]; i < rows.first[r + 1]; i++)
+            times[c.color[rows.at[i]]] = 0;
     }
     if (c.count) {
         Node *directions = directions_of(ctx, &c, x->type);

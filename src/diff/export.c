@@ -310,7 +310,8 @@ static void add_sparse(Work *w, Str name, const SparseBlock *b)
 
 static void too_sparse(Work *w)
 {
-    error_at(w->ctx, w->t->span, "the places where this derivative is not zero are too many to be found");
+    error_at(w->ctx, w->t->span, "the places where this derivative is not zero are too many for a sparse form, or too hard to find");
+    note_at(w->ctx, w->t->span, "without 'sparse: true' it is one array");
     w->failed = true;
 }
 

@@ -13,8 +13,7 @@ enum {
 };
 
 /* ---- over the identity ----------------------------------------------------------------------------------------- */
-/* real[n, shape]: row k is 1 at element k of the shape, in row-major order. */
-static Node *identity(Context *ctx, const Type *shape)
+Node *jacobian_identity(Context *ctx, const Type *shape)
 {
     int64_t n = shape->count, ones[RANK_MAX + 1] = { n };
     for (int k = 1; k <= shape->rank; k++)
@@ -35,7 +34,7 @@ static Node *with_front(Context *ctx, Node *d, int batch, const Type *front)
 static void columns_at_once(Context *ctx, int y_count, Node *const *ys, Node *x, Node **columns)
 {
     int batch = x->type->count > 1;
-    Node *directions = batch ? identity(ctx, x->type) : node_fill(ctx, x->type, 1);
+    Node *directions = batch ? jacobian_identity(ctx, x->type) : node_fill(ctx, x->type, 1);
     diff_forward(ctx, 1, &x, &directions, batch, y_count, ys, columns);
     for (int k = 0; k < y_count; k++)
         columns[k] = columns[k] ? with_front(ctx, columns[k], batch, x->type) : NULL;
@@ -44,7 +43,7 @@ static void columns_at_once(Context *ctx, int y_count, Node *const *ys, Node *x,
 static void rows_at_once(Context *ctx, Node *y, int x_count, Node *const *xs, Node **rows)
 {
     int batch = y->type->count > 1;
-    Node *seeds = batch ? identity(ctx, y->type) : node_fill(ctx, y->type, 1);
+    Node *seeds = batch ? jacobian_identity(ctx, y->type) : node_fill(ctx, y->type, 1);
     diff_reverse(ctx, 1, &y, &seeds, batch, x_count, xs, rows, NULL);
     for (int k = 0; k < x_count; k++)
         rows[k] = rows[k] ? with_front(ctx, rows[k], batch, y->type) : NULL;

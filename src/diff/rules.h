@@ -114,6 +114,8 @@ void name_after(Context *, const Node *primal, const char *suffix, Node *derivat
  * NULL where nothing flows. */
 void jacobian_columns(Context *, int y_count, Node *const *ys, Node *x, Node **columns);
 void jacobian_rows(Context *, Node *y, int x_count, Node *const *xs, Node **rows);
+/* real[n, shape]: row k is 1 at element k of the shape, in row-major order. */
+Node *jacobian_identity(Context *, const Type *shape);
 /* Refuses, at the current origin, a derivative that is too large to be a value; says whether it did. */
 bool jacobian_too_large(Context *, const Type *y, const Type *x);
 

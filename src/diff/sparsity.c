@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-enum { WORK_MOST = 400 * 1000 * 1000 };                     /* elements looked at */
+enum {
+    WORK_MOST = 400 * 1000 * 1000,                          /* elements looked at */
+    NONZEROS_MOST = 4 * 1000 * 1000                         /* of a block: their places are tables in the generated file */
+};
 
 /* ids: the set of each element, NULL when all are empty.  known: the values where they do not depend on the input. */
 typedef struct { double *ids; const double *known; } Facts;
@@ -452,18 +455,22 @@ static bool scope_run(Sparsity *s, Arena *arena, const Fn *fn, const Facts *para
     return true;
 }
 
-static Pattern pattern_of(Context *ctx, const Sets *sets, const Facts *f, const Type *t)
+/* False: it takes too much. */
+static bool pattern_of(Context *ctx, const Sets *sets, const Facts *f, const Type *t, Pattern *pattern)
 {
     Vec(int32_t) row = { 0 }, column = { 0 };
     for (int64_t i = 0; f->ids && i < t->count; i++) {
         const int *members;
         int count = set_members(sets, (int)f->ids[i], &members);
+        if (row.count + count > NONZEROS_MOST)
+            return false;
         for (int k = 0; k < count; k++) {
             vec_push(ctx->arena, &row, (int32_t)i);
             vec_push(ctx->arena, &column, (int32_t)members[k]);
         }
     }
-    return (Pattern){ .count = row.count, .row = row.at, .column = column.at };
+    *pattern = (Pattern){ .count = row.count, .row = row.at, .column = column.at };
+    return true;
 }
 
 bool sparsity_patterns(Context *ctx, const Fn *fn, const Node *x, int y_count, Node *const *ys, Pattern *patterns)
@@ -483,7 +490,7 @@ bool sparsity_patterns(Context *ctx, const Fn *fn, const Node *x, int y_count, N
         }
     bool good = scope_run(&s, arena, tidy, params, results);
     for (int k = 0; good && k < y_count; k++)
-        patterns[k] = pattern_of(ctx, s.sets, &results[k], ys[k]->type);
+        good = pattern_of(ctx, s.sets, &results[k], ys[k]->type, &patterns[k]);
     arena_free(arena);
     return good;
 }
