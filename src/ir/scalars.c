@@ -359,11 +359,11 @@ static bool is_writable(Writer *w, const Node *n, Value *const *operands)
 /* Elements of an array at indices that are known when it runs. */
 static bool read_elements(Writer *w, const Node *n, Value *const *operands, Value *out)
 {
-    int count = n->operand_count - 1, rank = n->operands[0]->type->rank;
-    int64_t rest = 1, size = count ? n->operands[1]->type->count : 0;
-    Node **indices = NEW_ARRAY(w->ctx->scratch, Node *, rank + 1);
     if (n->op != OP_index || n->type->count > w->largest)
         return false;
+    int count = n->operand_count - 1, rank = n->operands[0]->type->rank;
+    int64_t rest = 1, size = n->operands[1]->type->count;
+    Node **indices = NEW_ARRAY(w->ctx->scratch, Node *, rank + 1);
     for (int k = 1; k <= count; k++)
         if (!numbers_of(w, operands[k]))
             return false;
