@@ -47,16 +47,28 @@ static unsigned outcomes(Comparison c, unsigned at, bool truth)
 
 static double number_of(const Formula *f) { return f->elem == ELEM_REAL ? f->number : (double)f->integer; }
 
+/* Also of formulas of two lowerings, one of which is in the other. */
+static bool same_value(const Formula *a, const Formula *b)
+{
+    if (a == b)
+        return true;
+    if (a->kind != b->kind || a->elem != b->elem)
+        return false;
+    if (a->kind == FORMULA_SCALAR)
+        return a->scalar == b->scalar && !a->scalar->is_mutable;
+    return a->kind == FORMULA_NUMBER && number_of(a) == number_of(b);
+}
+
 /* What a comparison is worth where another one has the truth that is told. */
 static int compared(const Formula *f, const Formula *condition, bool truth)
 {
     Comparison asked = comparison_of(f), told = comparison_of(condition);
-    unsigned asked_at = AT_FIRST, told_at = AT_FIRST;
-    if (asked.value == told.other && asked.other == told.value)
+    unsigned asked_at = AT_FIRST, told_at = AT_FIRST, impossible = 0;
+    if (same_value(asked.value, told.other) && same_value(asked.other, told.value))
         told = mirrored(told);
-    if (asked.value != told.value)
+    if (!same_value(asked.value, told.value))
         return UNKNOWN;
-    if (asked.other != told.other) {
+    if (!same_value(asked.other, told.other)) {
         if (asked.other->kind != FORMULA_NUMBER || told.other->kind != FORMULA_NUMBER)
             return UNKNOWN;
         double a = number_of(asked.other), t = number_of(told.other);
@@ -66,8 +78,10 @@ static int compared(const Formula *f, const Formula *condition, bool truth)
             asked_at = AT_SECOND;
         else if (a != t)
             return UNKNOWN;                                 /* one of them is no number */
+        if (asked.value->elem == ELEM_INT && a - t <= 1 && t - a <= 1)
+            impossible = BETWEEN;
     }
-    unsigned possible = outcomes(told, told_at, truth);
+    unsigned possible = outcomes(told, told_at, truth) & ~impossible;
     if (!(possible & ~outcomes(asked, asked_at, true)))
         return true;
     return possible & outcomes(asked, asked_at, true) ? UNKNOWN : false;
@@ -75,7 +89,7 @@ static int compared(const Formula *f, const Formula *condition, bool truth)
 
 static int known(const Formula *f, const Formula *condition, bool truth, int depth)
 {
-    if (f == condition)
+    if (same_value(f, condition))
         return truth;
     if (depth == 0)
         return UNKNOWN;
@@ -102,6 +116,23 @@ int formula_known(const Formula *f, const Formula *condition, bool truth)
     bool comparable = f->elem == ELEM_BOOL && condition->kind != FORMULA_NUMBER
         && !formula_guards(f) && !formula_guards(condition);
     return comparable ? known(f, condition, truth, LOOK) : UNKNOWN;
+}
+
+static int assumed(const Lowering *lower, const Formula *f)
+{
+    for (const Lowering *l = lower; l->outer; l = l->outer) {
+        const Region *r = l->region;
+        int value = r->condition ? formula_known(f, r->condition, l == r->body[0]) : UNKNOWN;
+        if (value != UNKNOWN)
+            return value;
+    }
+    return UNKNOWN;
+}
+
+const Formula *formula_assumed(Lowering *lower, const Formula *condition)
+{
+    int truth = lower->outer ? assumed(lower, condition) : UNKNOWN;
+    return truth == UNKNOWN ? condition : formula_bool(lower, truth);
 }
 
 /* Whether f is the condition, or says the opposite. */

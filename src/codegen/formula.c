@@ -460,7 +460,7 @@ static const Formula *fold_logic(Lowering *lower, FormulaKind kind, const Formul
     int given_x = formula_known(w, x, !absorbing), given_w = formula_known(x, w, !absorbing);
     if (given_x == absorbing || given_w == absorbing)
         return formula_bool(lower, absorbing);
-    return given_x == !absorbing ? x : given_w == !absorbing ? w : NULL;
+    return given_x == !absorbing ? x : given_w == !absorbing && !w->guarded ? w : NULL;
 }
 
 static const Formula *fold_binary(Lowering *lower, FormulaKind kind, const Formula *x, const Formula *w)
@@ -505,6 +505,7 @@ const Formula *formula_binary(Lowering *lower, FormulaKind kind, const Formula *
 
 const Formula *formula_select(Lowering *lower, const Formula *condition, const Formula *yes, const Formula *no)
 {
+    condition = formula_assumed(lower, condition);
     if (is_number(condition))
         return condition->integer ? yes : no;
     yes = formula_given(lower, yes, condition, true);
@@ -536,6 +537,7 @@ const Formula *formula_convert(Lowering *lower, const Formula *x, Elem elem)
 {
     if (x->elem == elem)
         return x;
+    x = formula_assumed(lower, x);
     if (is_number(x) && x->elem != ELEM_REAL)
         return formula_number(lower, elem, (double)x->integer);
     if (x->kind == FORMULA_CONVERT && elem == ELEM_INT && x->arg[0]->elem == ELEM_INT)

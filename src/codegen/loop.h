@@ -324,7 +324,9 @@ void formula_seal(Lowering *);                              /* no formula is mad
 const Loop *loop_counted(Lowering *, int depth, int64_t begin, int64_t end, int64_t step);
 static inline int64_t loop_trips(const Loop *l) { return (l->end - l->begin + l->step - 1) / l->step; }
 
-/* condition.c: where a condition is true, or false: what another one is then (-1: unknown), and what a formula is */
+/* condition.c: where a condition is true, or false: what another one is then (-1: unknown), and what a formula is; and what
+ * the conditions of the branches around make of one: a number, or itself */
+const Formula *formula_assumed(Lowering *, const Formula *condition);
 int formula_known(const Formula *, const Formula *condition, bool truth);
 const Formula *formula_given(Lowering *, const Formula *, const Formula *condition, bool truth);
 

@@ -75,6 +75,7 @@ static const Formula *import_value(Lowering *inner, const Formula *f)
 
 const Formula *region_import(Lowering *inner, const Formula *f)
 {
+    f = formula_assumed(inner->outer, f);
     if (f->kind == FORMULA_NUMBER && f->elem == ELEM_REAL)
         return formula_real(inner, f->number);
     if (f->kind == FORMULA_NUMBER)
