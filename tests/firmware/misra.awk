@@ -1,8 +1,9 @@
 # Findings of cppcheck, less those that doc/misra.md lists as deviations: in the functions named adc_*; the brackets of
 # `c ? (a / b) : d`, which cppcheck drops before it misses them; `x / x` and `x >= x`, which are what a model says; the two sides of
 # `a <= b && a >= b`, which are not the same; that `t > 0` is always false behind a loop that t bounds, of which cppcheck
-# 2.10 thinks that it was never taken; that an array is not set which a loop fills that begins at the counter of another; and
-# that log(1 + x) could be log1p(x), which is for the model to say.
+# 2.10 thinks that it was never taken; that an array is not set which a loop fills that begins at the counter of another;
+# that t is known in `t ? ((t && u) ? a : b) : c`, whose inner choice may be made for others too; and that log(1 + x) could be
+# log1p(x), which is for the model to say.
 #   FILE:LINE: ID MESSAGE
 function word(text, n,    words) { split(text, words, " "); return words[n] }
 function bounded(text) { sub(/^[^;]*; [a-z0-9_]+ < /, "", text); sub(/;.*/, "", text); return text }
@@ -36,6 +37,7 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         }
         for (name in filled)
             if (index(text, name "[")) set[file, n, name] = 1
+        line[file, n] = text
         equal[file, n] = (before " " text) ~ /<= .*&& .*>= /
         if (text == "}") { delete bound; delete positive; delete same; delete filled }
         before = text
@@ -58,6 +60,7 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         name = $4
         gsub(/'/, "", name)
         if ((place[1], place[2], name) in taken) next
+        if (index(line[place[1], place[2]], name " ? ((" name " && ")) next
     }
     print
 }
