@@ -118,6 +118,7 @@ static const char *foreign_name(const char *name)
         { " swapaxes movedim moveaxis ", "this is 'transpose(x, 0, 1)' or 'permute(x, (1, 0))'" },
         { " detach no_grad ", "this is 'stop_gradient(e)'" },
         { " float double float32 float64 ", "an int or a bool becomes real by 'real(x)'" },
+        { " int long int32 int64 ", "a real never becomes an int; ints are counted, as 'sum(x > t[i] ? 1 : 0 for i in 0..n)'" },
         { " power ", "a power is written 'x^p'" },
         { " exp2 ", "this is '2^x'" },
         { " absolute fabs ", "this is 'abs(x)'" },

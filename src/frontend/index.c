@@ -223,13 +223,23 @@ static Node *gather_places(Frame *frame, Span span, Node *x, const Place *places
     return move_axes_back(ctx, node_index(ctx, x, count, indices), index_rank, front);
 }
 
+/* As NumPy and PyTorch make an axis of size 1. */
+static bool is_new_axis(const Index *i)
+{
+    const Expr *e = i->is_slice ? NULL : i->at;
+    return e && e->kind == EXPR_NAME && (strcmp(e->name, "None") == 0 || strcmp(e->name, "newaxis") == 0);
+}
+
 Place *index_places(Frame *frame, Span span, const IndexList *list, const Type *type)
 {
     Place *places = NEW_ARRAY(frame->env->ctx->arena, Place, type->rank + 1);
     bool good = true;
     if (list->count > type->rank) {
-        fail(frame, span, "%d %s, but this is %s", list->count,
-             list->count == 1 ? "index" : "indices", type_text(frame->env->ctx, type));
+        bool adds = false;
+        for (int k = 0; k < list->count; k++)
+            adds |= is_new_axis(&list->at[k]);
+        fail(frame, span, "%d %s, but this is %s%s", list->count, list->count == 1 ? "index" : "indices",
+             type_text(frame->env->ctx, type), adds ? "; an axis of size 1 is added by 'reshape(x, (3, 1))'" : "");
         return NULL;
     }
     for (int k = 0; k < type->rank; k++) {
