@@ -215,22 +215,23 @@ static bool any_none(int count, const Value *values)
 }
 
 /* What is meant by an argument too many. */
-static const char *hint_for_count(const Builtin *b, int count)
+static const char *hint_for_excess(Context *ctx, Str name, const char *options)
 {
     static const char *const shapes[] = { "reshape", "expand", "tile", "permute", "zeros", "ones" };
     static const char *const joins[] = { "concat", "stack" };
-    if (!b || count <= b->most)
-        return "";
+    int first = (int)strcspn(options, " ");
     for (size_t k = 0; k < sizeof joins / sizeof *joins; k++)
-        if (strcmp(b->name, joins[k]) == 0)
+        if (strcmp(name, joins[k]) == 0)
             return "; what is joined is a tuple: '(a, b)'";
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
-        if (strcmp(b->name, shapes[k]) == 0)
+        if (strcmp(name, shapes[k]) == 0)
             return "; several sizes or axes are a tuple: '(2, 3)'";
-    return strncmp(b->options, "axis", 4) == 0 ? "; an axis is an option: 'axis: 1'" : "";
+    if (strncmp(options, "axis", 4) == 0)
+        return "; an axis is an option: 'axis: 1'";
+    return first ? str_format(ctx, "; options have names: '%.*s: ...'", first, options) : "";
 }
 
-static bool check_count(Frame *frame, const Expr *e, int count, int least, int most)
+static bool check_count(Frame *frame, const Expr *e, int count, int least, int most, const char *options)
 {
     Context *ctx = frame->env->ctx;
     if (count >= least && (most < 0 || count <= most))
@@ -238,7 +239,8 @@ static bool check_count(Frame *frame, const Expr *e, int count, int least, int m
     const char *wanted = most < 0 ? str_format(ctx, "at least %d", least)
                        : least == most ? str_format(ctx, "%d", least) : str_format(ctx, "%d to %d", least, most);
     fail(frame, e->span, "'%s' takes %s argument%s, not %d%s", e->call.callee.text, wanted,
-         least == 1 && most <= 1 ? "" : "s", count, hint_for_count(find_builtin(e->call.callee.text), count));
+         least == 1 && most <= 1 ? "" : "s", count,
+         most >= 0 && count > most ? hint_for_excess(ctx, e->call.callee.text, options) : "");
     return false;
 }
 
@@ -292,7 +294,7 @@ static bool read_options(Frame *frame, const Expr *e, int from, const char *opti
 static Node *call_builtin(Frame *frame, const Expr *e, const Builtin *b, int count, Value *args)
 {
     Call call = { .frame = frame, .builtin = b, .span = e->span, .count = count, .args = args };
-    if (!check_count(frame, e, count, b->least, b->most) || !read_options(frame, e, count, b->options, call.options)
+    if (!check_count(frame, e, count, b->least, b->most, b->options) || !read_options(frame, e, count, b->options, call.options)
         || any_none(count, args))
         return NULL;
     origin_at(frame, e->span);
@@ -312,7 +314,7 @@ static bool check_order(Frame *frame, Op op, Value v)
 
 static Node *call_op(Frame *frame, const Expr *e, Op op, int count, const Value *args)
 {
-    if (!check_count(frame, e, count, op_info[op].arity, op_info[op].arity) || !refuse_options(frame, e, count)
+    if (!check_count(frame, e, count, op_info[op].arity, op_info[op].arity, "") || !refuse_options(frame, e, count)
         || any_none(count, args) || !check_order(frame, op, args[0]))
         return NULL;
     origin_at(frame, e->span);
@@ -344,8 +346,11 @@ static Value call_prelude_function(Frame *frame, const Expr *e, Function *f, int
     Value options[OPTION_LIMIT] = { 0 };
     for (int k = wanted; k < count && k < wanted + OPTION_LIMIT; k++)
         options[k - wanted] = args[k];
-    if (!check_count(frame, e, count, wanted, wanted + optional_arguments(f->decl))
-        || !read_options(frame, e, count, prelude_options(frame->env->ctx, f->decl), options) || any_none(count, args))
+    const char *names = prelude_options(frame->env->ctx, f->decl), *behind = names;
+    for (int k = 0; k < optional_arguments(f->decl); k++)
+        behind += strcspn(behind, " ") + (strchr(behind, ' ') != NULL);
+    if (!check_count(frame, e, count, wanted, wanted + optional_arguments(f->decl), behind)
+        || !read_options(frame, e, count, names, options) || any_none(count, args))
         return value_none(e->span);
     return call_prelude(frame, f, e, args, options);
 }
