@@ -13,6 +13,7 @@ typedef struct Costs {
     int64_t adds, muls, divs, calls, compares;              /* per call of the function; calls: libm */
     int64_t size;                                           /* formulas and statements that are spelt */
     int64_t held;                                           /* addresses and arguments that a compiler may keep beside the variables */
+    bool has_loops;
 } Costs;
 
 typedef struct CodegenInput {

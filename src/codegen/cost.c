@@ -8,6 +8,7 @@
 enum {
     WORD = 8,                                               /* bytes of the widest register that is saved */
     REGISTERS = 26,                                         /* most that a function has to save on any target */
+    UNROLLED = 22,                                          /* places for what several trips of a loop read */
     PADDING = 16,                                           /* alignment of the frame */
     HELPER_INT = 64, HELPER_REAL = 512                      /* own functions of a file, with what they call */
 };
@@ -71,6 +72,7 @@ static void count_region(Count *count, const Region *r)
 {
     Costs *c = count->costs;
     count->scalars += 2;
+    c->has_loops |= r->counter != NULL;
     for (int side = 0; side < 2 && r->body[side]; side++) {
         count_costs(r->body[side]);
         const Costs *b = &r->body[side]->function->costs;
@@ -82,6 +84,7 @@ static void count_region(Count *count, const Region *r)
         c->compares += times * b->compares;
         c->stack_bytes += b->stack_bytes;
         c->held += b->held;
+        c->has_loops |= b->has_loops;
         c->size += b->size;
         for (int k = 0; k < count->lower->program->constants.count; k++)
             count->constant_used[k] |= k < r->body[side]->constant_count && r->body[side]->constant_used[k];
@@ -98,6 +101,7 @@ static void count_stmt(Walk *w, const Stmt *s)
     }
     if (s->kind == STMT_BREAK)
         return;
+    count->costs->has_loops |= s->kind == STMT_LOOP;
     Elem elem = s->buffer ? s->buffer->elem : s->scalar ? s->scalar->elem : ELEM_INT;
     Program *p = count->lower->program;
     p->uses_int |= elem == ELEM_INT && s->kind != STMT_LOOP;
@@ -125,7 +129,8 @@ static int64_t overhead(const Lowering *lower)
         helpers = map_get(p->calls, str_intern(lower->ctx, real[k])) ? HELPER_REAL : helpers;
     if (!helpers && (p->uses_clamp || p->uses_int))
         helpers = HELPER_INT;
-    return WORD * (held < REGISTERS ? held : REGISTERS) + PADDING + helpers;
+    int64_t most = REGISTERS + (lower->function->costs.has_loops ? UNROLLED : 0);
+    return WORD * (held < most ? held : most) + PADDING + helpers;
 }
 
 void count_costs(Lowering *lower)

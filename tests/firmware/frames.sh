@@ -1,7 +1,7 @@
 #!/bin/sh
-# The stack that headers publish against the frames that compilers make: of each function and of the helpers in its file,
-# on every core there is a compiler for and on the host, at -O2 and -Os.
-#   tests/firmware/frames.sh FILE.c...
+# The stack that headers publish against the frames that compilers make: of each function and of the helpers in its file, by
+# GCC on every core there is a compiler for and on the host, by clang on the cores but at -O0.
+#   FRAMES='2 s' tests/firmware/frames.sh FILE.c...
 # Each FILE.c has its header beside it.  Prints what is published too small, and `N passed, N failed`.
 set -u
 LC_ALL=C; export LC_ALL
@@ -12,11 +12,11 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 passed=0 failed=0
 
-# frames NAME COMPILER...: `FUNCTION BYTES` for each external function of file $file
-frames() {
+# gcc_frames NAME COMPILER...: `FUNCTION BYTES` for each external function of file $file, and what its header says
+gcc_frames() {
     name=$1
     shift
-    "$@" -std=c99 -w -fcallgraph-info=su -c "$file" -o "$scratch/model.o" || return
+    "$@" -std=c99 -w -fcallgraph-info=su -c "$file" -o "$scratch/model.o" || { failed=$((failed + 1)); return; }
     awk -F'"' '
         /^node/ && match($0, /[0-9]+ bytes/) {
             own[$2] = substr($0, RSTART, RLENGTH) + 0
@@ -32,6 +32,22 @@ frames() {
             return own[f] + most
         }
         END { for (f in own) if (f !~ /:/) print f, depth(f) }' "$scratch/model.ci" >"$scratch/frames"
+    judge
+}
+
+# The same by clang, which does not tell who calls whom: the largest helper counts for all.
+clang_frames() {
+    name=$1
+    shift
+    clang "$@" -std=c99 -w -fstack-usage -c "$file" -o "$scratch/model.o" || { failed=$((failed + 1)); return; }
+    awk '{ count = split($1, place, ":"); f = place[count] }
+        f !~ /^adc_/ { own[f] = $3 ~ /dynamic/ ? 1e9 : $2; next }
+        $2 > helper { helper = $2 }
+        END { for (f in own) print f, own[f] + helper }' "$scratch/model.su" >"$scratch/frames"
+    judge
+}
+
+judge() {
     while read -r function bytes; do
         said=$(awk -v name="$function" -v what=stack -f "$firmware/published.awk" "$header")
         if [ "${said:-0}" -ge "$bytes" ]; then passed=$((passed + 1))
@@ -42,14 +58,21 @@ frames() {
     done <"$scratch/frames"
 }
 
+core_frames() {
+    core "$1"
+    [ -z "$(core_missing)" ] || return
+    gcc_frames "$1 -O$level" "${core_tools}gcc" --specs=picolibc.specs $core_flags -O$level
+    [ "$level" != 0 ] && command -v clang >/dev/null || return
+    include=$(echo '#include <math.h>' | "${core_tools}gcc" --specs=picolibc.specs $core_flags -E - |
+        sed -n 's,^# [0-9]* "\(/.*\)/math.h".*,\1,p' | head -1)
+    clang_frames "$1 -O$level, clang" --target=$core_clang $core_flags -isystem "$include" -O$level
+}
+
 for file in "$@"; do
     header=${file%.c}.h
-    for level in 2 s; do
-        if command -v gcc >/dev/null; then frames "host -O$level" gcc -O$level; fi
-        for core in $cores; do
-            core "$core"
-            [ -z "$(core_missing)" ] && frames "$core -O$level" "${core_tools}gcc" --specs=picolibc.specs $core_flags -O$level
-        done
+    for level in ${FRAMES:-2 s}; do
+        if command -v gcc >/dev/null; then gcc_frames "host -O$level" gcc -O$level; fi
+        for core in $cores; do core_frames "$core"; done
     done
 done
 echo "$passed passed, $failed failed"

@@ -20,7 +20,7 @@ void rosenbrock(const double *ADC_RESTRICT x,  /* [10] */
 }
 
 /* hessian of rosenbrock by x
- * Cost: 561 add, 581 mul. Workspace: none. Stack: at most 1192 bytes. */
+ * Cost: 561 add, 581 mul. Workspace: none. Stack: at most 1272 bytes. */
 void rosenbrock_hessian(const double *ADC_RESTRICT x,    /* [10] */
                         double *ADC_RESTRICT y,
                         double *ADC_RESTRICT x_grad,     /* [10] */
