@@ -144,6 +144,12 @@ static Node *both(Context *ctx, Node *a, Node *b)
     return a && b ? node_binary(ctx, OP_and, a, b) : a ? a : b;
 }
 
+bool zeros_matter(const Node *n)
+{
+    int visits = 0;
+    return singular_before(n, DEPTH_MOST, &visits);
+}
+
 /* Which elements of an axis a slice takes, as comparisons, which need no table; NULL: all. */
 static Node *taken_along(Context *ctx, Node *place, int64_t size, int64_t start, int64_t step, int64_t count)
 {
@@ -161,9 +167,9 @@ static Node *taken_along(Context *ctx, Node *place, int64_t size, int64_t start,
 Node *pattern_of_slice(Context *ctx, const Node *n, const Node *value)
 {
     const Type *whole = n->operands[0]->type;
-    int visits = 0, rank = whole->rank;
+    int rank = whole->rank;
     Node *taken = NULL;
-    if (!singular_before(n->operands[0], DEPTH_MOST, &visits))
+    if (!zeros_matter(n->operands[0]))
         return NULL;
     for (int k = 0; k < rank; k++) {
         int64_t size = type_size(whole, k), sizes[RANK_MAX];
@@ -173,6 +179,14 @@ Node *pattern_of_slice(Context *ctx, const Node *n, const Node *value)
         taken = both(ctx, taken, taken_along(ctx, place, size, n->attr[k], n->attr[rank + k], type_size(n->type, k)));
     }
     return taken ? node_expand(ctx, taken, value->type) : NULL;
+}
+
+Node *pattern_of_index(Context *ctx, const Node *n, const Node *value)
+{
+    if (!zeros_matter(n->operands[0]))
+        return NULL;
+    Node *count = linear_adjoint(ctx, n, 0, node_fill(ctx, n->type, 1), 0);
+    return node_expand(ctx, node_binary(ctx, OP_gt, count, node_real(ctx, 0)), value->type);
 }
 
 /* What a rule made of a flow by a pointwise op: it has the pattern still. */

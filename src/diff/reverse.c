@@ -315,6 +315,13 @@ static void visit(Sweep *s, Node *n, Slot *slot)
         propagate(s, n, sum);
 }
 
+/* A seed that is selected comes with its mask. */
+static Flow seed_flow(Context *ctx, Node *seed, int batch)
+{
+    bool is_selected = batch == 0 && seed->op == OP_where && node_is_zero(seed->operands[2]);
+    return is_selected ? flow_of(seed->operands[1], seed->operands[0], false, true) : pattern_of_seed(ctx, seed, batch);
+}
+
 void diff_reverse(Context *ctx, int y_count, Node *const *ys, Node *const *seeds, int batch,
                   int wrt_count, Node *const *wrt, Node **result, AdjointRecords *records)
 {
@@ -325,7 +332,7 @@ void diff_reverse(Context *ctx, int y_count, Node *const *ys, Node *const *seeds
     prepare(&s, y_count, ys, wrt_count, wrt);
     for (int k = 0; k < y_count; k++)
         if (seeds[k] && slot_of(&s, ys[k])->active)
-            add_term(&s, ys[k], pattern_of_seed(ctx, seeds[k], batch), NULL, 0);
+            add_term(&s, ys[k], seed_flow(ctx, seeds[k], batch), NULL, 0);
     for (int k = s.nodes.count - 1; k >= 0; k--) {
         if (s.slots[k].values)
             leave_region(&s, s.nodes.at[k], &s.slots[k]);
