@@ -1,37 +1,5 @@
-# From the header of generated C, made with --prefix=c_: a program that calls each function in two objects, as c_NAME and as
+# With header.awk, from a header: a program that calls each function in two objects, as c_NAME and as
 # l_NAME, with the same random inputs, and compares all outputs.  A tape that is read is the one that was written last.
-
-function is_tape(k) { return size[k] ~ /_TAPE_SIZE$/ }
-function is_output(k) { return pointer[k] && !constant[k] && !is_tape(k) }
-
-# One parameter; what its comment says of its size
-function parameter(text, elements)
-{
-    parts++
-    size[parts] = elements
-    constant[parts] = text ~ /^ *const /
-    pointer[parts] = text ~ /\*/
-    sub(/^ *(const )?/, "", text)
-    sub(/ *$/, "", text)
-    type[parts] = name[parts] = text
-    sub(/ .*/, "", type[parts])
-    sub(/.*[ *]/, "", name[parts])
-}
-
-function line_of(text,    elements, count, each, k)
-{
-    elements = 1
-    if (match(text, /\/\* (\+= )?\[[0-9, ]*\]/)) {
-        elements = substr(text, RSTART + 3, RLENGTH - 4)
-        sub(/.*\[/, "", elements)
-        gsub(/, /, " * ", elements)
-    } else if (match(text, /\/\* [A-Z0-9_]*_SIZE/))
-        elements = substr(text, RSTART + 3, RLENGTH - 3)
-    gsub(/\/\*.*\*\/|[;)]/, "", text)
-    count = split(text, each, ",")
-    for (k = 1; k <= count; k++)
-        if (each[k] ~ /[a-z]/ && each[k] !~ /^ *void *$/) parameter(each[k], elements)
-}
 
 function call(side,    k, text)
 {
@@ -54,17 +22,6 @@ function function_of(    k, before, after)
     functions = functions "static void try_" fn "(int round)\n{\n    (void)round;\n" before call("c") call("l") after "}\n\n"
     calls = calls "        try_" fn "(round);\n"
 }
-
-/^void c_/ {
-    fn = $0
-    sub(/^void c_/, "", fn)
-    sub(/\(.*/, "", fn)
-    sub(/^[^(]*\(/, "")
-    parts = 0
-    inside = 1
-}
-inside { line_of($0) }
-inside && /\;$/ { inside = 0; function_of() }
 
 END {
     print "#include \"c_model.h\"\n#include \"l_model.h\"\n#include \"swap.h\"\n"

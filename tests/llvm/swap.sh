@@ -17,7 +17,7 @@ functions=$(sed -n "s,^# functions: ,$(dirname "$file")/,p" "$file")
 "$adc" $options --prefix=l_ --emit=obj "$file" -o "$scratch/l_model.o" 2>"$scratch/log" || fail "no object"
 for side in c l; do sed "s/^\(#[a-z]* \)[CL]_/\1/; s/\<[cl]_//g; s/\<[CL]_//g" "$scratch/${side}_model.h" >"$scratch/$side.header"; done
 cmp -s "$scratch/c.header" "$scratch/l.header" || fail "the headers differ"
-awk -f "$here/swap.awk" "$scratch/c_model.h" >"$scratch/swap.c"
+awk -f "$here/header.awk" -f "$here/swap.awk" "$scratch/c_model.h" >"$scratch/swap.c"
 ${CC:-cc} -std=c99 -O1 -ffp-contract=off -c "$scratch/c_model.c" -o "$scratch/c_model.o" 2>"$scratch/log" || fail "C"
 # the names that are not resolved are those of libm, but for what any compiler calls
 exact=-DEXACT
