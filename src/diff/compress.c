@@ -254,6 +254,7 @@ typedef struct {
     Node *const *ys, *const *xs;
     Pattern *patterns;                                      /* y by y, within it x by x */
     bool *forward;                                          /* per block: by columns */
+    bool *done;                                             /* per block: trip by trip */
     SparseBlock *blocks;
 } Jacobian;
 
@@ -264,7 +265,7 @@ static const Pattern **chosen(const Jacobian *j, bool forward, int which, int *c
     *count = 0;
     for (int k = 0; k < most; k++) {
         int block = forward ? k * j->x_count + which : which * j->x_count + k;
-        if (j->forward[block] != forward)
+        if (j->done[block] || j->forward[block] != forward)
             continue;
         of[*count] = k;
         sizes[*count] = (forward ? j->ys[k] : j->xs[k])->type->count;
@@ -308,7 +309,8 @@ bool sparse_jacobian(Context *ctx, const Fn *fn, int y_count, Node *const *ys, i
 {
     int all = y_count * x_count;
     Jacobian j = { .ctx = ctx, .y_count = y_count, .x_count = x_count, .ys = ys, .xs = xs, .blocks = blocks,
-                   .patterns = NEW_ARRAY(ctx->arena, Pattern, all + 1), .forward = NEW_ARRAY(ctx->arena, bool, all + 1) };
+                   .patterns = NEW_ARRAY(ctx->arena, Pattern, all + 1), .forward = NEW_ARRAY(ctx->arena, bool, all + 1),
+                   .done = NEW_ARRAY(ctx->arena, bool, all + 1) };
     Pattern *column = NEW_ARRAY(ctx->arena, Pattern, y_count + 1);
     for (int x = 0; x < x_count; x++) {
         if (!sparsity_patterns(ctx, fn, xs[x], y_count, ys, column))
@@ -318,8 +320,13 @@ bool sparse_jacobian(Context *ctx, const Fn *fn, int y_count, Node *const *ys, i
     }
     for (int k = 0; k < all; k++) {
         int64_t rows = ys[k / x_count]->type->count, columns = xs[k % x_count]->type->count;
-        j.forward[k] = colors_needed(ctx, &j.patterns[k], rows, columns, false)
-                    <= colors_needed(ctx, &j.patterns[k], rows, columns, true);
+        int by_columns = colors_needed(ctx, &j.patterns[k], rows, columns, false);
+        int by_rows = colors_needed(ctx, &j.patterns[k], rows, columns, true);
+        j.forward[k] = by_columns <= by_rows;
+        Node *values = sparse_trips(ctx, ys[k / x_count], xs[k % x_count], &j.patterns[k], j.forward[k] ? by_columns : by_rows);
+        j.done[k] = values != NULL;
+        if (values)
+            blocks[k] = (SparseBlock){ settled(ctx, &j.patterns[k]), values };
     }
     for (int x = 0; x < x_count; x++)
         sweep_blocks(&j, true, x);

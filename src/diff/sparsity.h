@@ -1,6 +1,6 @@
 /* sparsity.h: which elements depend on which, and derivatives that are computed no denser than that.
  *
- * sets.c, sparsity.c, compress.c in this order. */
+ * sets.c, sparsity.c, trips.c, compress.c in this order. */
 #ifndef ADC_SPARSITY_H
 #define ADC_SPARSITY_H
 
@@ -18,6 +18,10 @@ bool sets_full(const Sets *);                               /* there was no room
 /* For each y the places where its derivative by x, a param of fn, may differ from 0: flat places in y and in x, ascending by
  * row, then by column.  False: it would take too much work or memory. */
 bool sparsity_patterns(Context *, const Fn *fn, const Node *x, int y_count, Node *const *ys, Pattern *patterns);
+
+/* ---- trips.c ----------------------------------------------------------------------------------------------------- */
+/* The values of d y / d x at its pattern, where y is a map over slices of x; NULL: it is not, or so many colours are better. */
+Node *sparse_trips(Context *, Node *y, const Node *x, const Pattern *, int colors);
 
 /* ---- compress.c -------------------------------------------------------------------------------------------------- */
 /* The values of the blocks d y_i / d x_j at their patterns: nodes of real[count].  A pattern without places gets one. */
