@@ -195,20 +195,18 @@ static Node *stand_in_of_adjoint(Backward *w, Node *adjoint)
     return seed;
 }
 
-/* The adjoint of what was stacked at this trip.  Where a slope may be infinite, what a `where` did not choose comes as such.  In a loop
- * that a derivative has made the condition is out of reach; what was not chosen is 0. */
+/* The adjoint of what was stacked at this trip.  Where a slope may be infinite, what a `where` did not choose comes as such. */
 static Node *seed_of_stack(Backward *w, int k)
 {
     Body *b = w->body;
     Context *ctx = b->ctx;
     Node *adjoint = w->value_adjoints[k];
-    bool is_where = adjoint->op == OP_where && !adjoint->operands[0]->closed && node_is_zero(adjoint->operands[2]);
-    if (b->batch > 0 || (!is_where && b->region->origin.role == ROLE_PRIMAL) || !zeros_matter(b->values[0][k]))
+    if (b->batch > 0 || adjoint->closed || adjoint->op != OP_where || !node_is_zero(adjoint->operands[2])
+        || !zeros_matter(b->values[0][k]))
         return row_at(ctx, stand_in_of_adjoint(w, adjoint), b->batch, w->trip);
-    Node *row = row_at(ctx, stand_in_of_adjoint(w, is_where ? adjoint->operands[1] : adjoint), 0, w->trip), *zero = node_real(ctx, 0);
-    Node *chosen = is_where ? row_at(ctx, body_stand_in(b, node_expand(ctx, adjoint->operands[0], adjoint->type)), 0, w->trip)
-                            : node_binary(ctx, OP_ne, row, zero);
-    return node_where(ctx, chosen, row, zero);
+    Node *row = row_at(ctx, stand_in_of_adjoint(w, adjoint->operands[1]), 0, w->trip);
+    Node *chosen = body_stand_in(b, node_expand(ctx, adjoint->operands[0], adjoint->type));
+    return node_where(ctx, row_at(ctx, chosen, 0, w->trip), row, node_real(ctx, 0));
 }
 
 /* Do the adjoints depend on what the loop yields, or on what a loop around it does?  Not in all of a long program is looked. */
