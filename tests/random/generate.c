@@ -77,7 +77,7 @@ static const char library[] =
     "    if s > 0.1 { r = sum(v) * s; } else { r = s * s - v[0]; }\n}\n"
     "fn helper2[n](v: real[n], s: real) -> (r: real) {\n    w = [v[i] * s + sum(v[j] for j in 0..i) for i in 0..n];\n"
     "    r = tanh(w @ v);\n}\n"
-    "fn helper3(s: real, t: real) -> (r: real) {\n    u = sin(s);\n    mut q = u;\n    for i in 0..3 { q = 0.5 * sin(q * t) + 0.3 * u; }\n"
+    "fn helper3(s: real, t: real) -> (r: real) {\n    u = sin(s);\n    mut q = u;\n    for i in 0..3 { q = 0.5 * sin(q * tanh(t)) + 0.3 * u; }\n"
     "    z = q * q + t;\n    g = grad(z, u);\n    r = tanh(g + q);\n}\n"
     "fn helper4(s: real, t: real) -> (r: real) {\n    mut q = t;\n    mut sum_so_far = 0.0;\n"
     "    for i in 0..3 { q += 0.3 * q * tanh(s); sum_so_far += tanh(q); }\n    r = sum_so_far;\n}\n"
