@@ -58,7 +58,7 @@ E2(floordiv, "//", SIG_NUMBER, 1, 2, floor(x / w), NONE, NONE, "quotient rounded
 E2(mod, "%", SIG_NUMBER, 1, 2, x - w * floor(x / w), "g", "-g * floor(x / w)", "remainder with the sign of the divisor")
 E2(fmod, NULL, SIG_REAL, 1, 2, fmod(x, w), "g", "-g * trunc(x / w)", "remainder with the sign of the dividend, as in C")
 E2(pow, "^", SIG_REAL, 0.5, 2, pow(x, w),
-   "where(w == 0, 0, g * where(w < 0.5 and x != 0 and isfinite(y), w * y / x, w * x ^ (w - 1)))",
+   "where(w == 0 and (x == 0 or isnan(x)), 0, g * where(w < 0.5 and x != 0 and isfinite(y), w * y / x, w * x ^ (w - 1)))",
    "where(x == 0 and w >= 0, 0, g * (y * log(x)))", "power")
 E1(square, NULL, SIG_REAL, -2, 2, x * x, "g * (2 * x)", "x * x")
 E1(reciprocal, NULL, SIG_REAL, 0.5, 2, 1 / x, "-(g * y * y)", "1 / x")
