@@ -215,10 +215,12 @@ static bool is_all(int64_t rows, int64_t columns, int count, const int *row, con
 /* Elements (direction[k], place[k]) of what the directions gave. */
 static Node *read_off(Context *ctx, Node *d, const Coloring *c, const Type *shape, int count, const int *direction, const int *place)
 {
-    int64_t size[2] = { c->count, shape->count }, one = 1;
-    if (count == 0 || !d)
-        return node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, count ? (int64_t[]){ count } : &one), 0);
+    int64_t size[2] = { c->count, shape->count };
+    if (count == 0)
+        return NULL;
     const Type *list = type_sized(ctx, ELEM_REAL, 1, (int64_t[]){ count });
+    if (!d)
+        return node_fill(ctx, list, 0);
     d = node_reshape(ctx, d, type_sized(ctx, ELEM_REAL, 2, size));
     if (is_all(size[0], size[1], count, direction, place))
         return node_reshape(ctx, d, list);
@@ -229,22 +231,22 @@ static Node *read_off(Context *ctx, Node *d, const Coloring *c, const Type *shap
 }
 
 /* A block that is zero everywhere has one place all the same: arrays have elements. */
-static Pattern *settled(Context *ctx, const Pattern *found)
+static SparseBlock block_with(Context *ctx, const Pattern *found, Node *values)
 {
     static const int32_t corner[1] = { 0 };
     Pattern *p = NEW(ctx->arena, Pattern);
     *p = found->count ? *found : (Pattern){ 1, corner, corner };
-    return p;
+    return (SparseBlock){ p, found->count ? values : node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, (int64_t[]){ 1 }), 0) };
 }
 
-static SparseBlock block_of(Context *ctx, const Pattern *p, Node *d, const Coloring *c, const Type *shape, bool across)
+static Node *values_at(Context *ctx, const Pattern *p, Node *d, const Coloring *c, const Type *shape, bool across)
 {
     int *direction = NEW_ARRAY(ctx->arena, int, p->count + 1), *place = NEW_ARRAY(ctx->arena, int, p->count + 1);
     for (int k = 0; k < p->count; k++) {
         direction[k] = c->color[across ? p->row[k] : p->column[k]];
         place[k] = across ? p->column[k] : p->row[k];
     }
-    return (SparseBlock){ settled(ctx, p), read_off(ctx, d, c, shape, p->count, direction, place) };
+    return read_off(ctx, d, c, shape, p->count, direction, place);
 }
 
 /* ---- Jacobians --------------------------------------------------------------------------------------------------- */
@@ -255,7 +257,7 @@ typedef struct {
     Pattern *patterns;                                      /* y by y, within it x by x */
     bool *forward;                                          /* per block: by columns */
     bool *done;                                             /* per block: trip by trip */
-    SparseBlock *blocks;
+    Node **values;                                          /* per block, at its pattern; NULL: that is empty */
 } Jacobian;
 
 static const Pattern **chosen(const Jacobian *j, bool forward, int which, int *count, int *of, int64_t *sizes)
@@ -295,7 +297,7 @@ static void sweep_blocks(Jacobian *j, bool forward, int which)
     }
     for (int k = 0; k < count; k++) {
         int block = forward ? of[k] * j->x_count + which : which * j->x_count + of[k];
-        j->blocks[block] = block_of(ctx, patterns[k], results[k], &c, others[k]->type, !forward);
+        j->values[block] = values_at(ctx, patterns[k], results[k], &c, others[k]->type, !forward);
     }
 }
 
@@ -305,33 +307,99 @@ static int colors_needed(Context *ctx, const Pattern *p, int64_t rows, int64_t c
     return color_apart(ctx, 1, &p, &other, (int)(across ? rows : columns), across).count;
 }
 
-bool sparse_jacobian(Context *ctx, const Fn *fn, int y_count, Node *const *ys, int x_count, Node *const *xs, SparseBlock *blocks)
+/* Patterns and values of all blocks; false: they are too hard to find. */
+static bool find_blocks(Jacobian *j, const Fn *fn)
 {
-    int all = y_count * x_count;
-    Jacobian j = { .ctx = ctx, .y_count = y_count, .x_count = x_count, .ys = ys, .xs = xs, .blocks = blocks,
-                   .patterns = NEW_ARRAY(ctx->arena, Pattern, all + 1), .forward = NEW_ARRAY(ctx->arena, bool, all + 1),
-                   .done = NEW_ARRAY(ctx->arena, bool, all + 1) };
-    Pattern *column = NEW_ARRAY(ctx->arena, Pattern, y_count + 1);
-    for (int x = 0; x < x_count; x++) {
-        if (!sparsity_patterns(ctx, fn, xs[x], y_count, ys, column))
+    Context *ctx = j->ctx;
+    int all = j->y_count * j->x_count;
+    Pattern *column = NEW_ARRAY(ctx->arena, Pattern, j->y_count + 1);
+    j->patterns = NEW_ARRAY(ctx->arena, Pattern, all + 1);
+    j->forward = NEW_ARRAY(ctx->arena, bool, all + 1);
+    j->done = NEW_ARRAY(ctx->arena, bool, all + 1);
+    j->values = NEW_ARRAY(ctx->arena, Node *, all + 1);
+    for (int x = 0; x < j->x_count; x++) {
+        if (!sparsity_patterns(ctx, fn, j->xs[x], j->y_count, j->ys, column))
             return false;
-        for (int y = 0; y < y_count; y++)
-            j.patterns[y * x_count + x] = column[y];
+        for (int y = 0; y < j->y_count; y++)
+            j->patterns[y * j->x_count + x] = column[y];
     }
     for (int k = 0; k < all; k++) {
-        int64_t rows = ys[k / x_count]->type->count, columns = xs[k % x_count]->type->count;
-        int by_columns = colors_needed(ctx, &j.patterns[k], rows, columns, false);
-        int by_rows = colors_needed(ctx, &j.patterns[k], rows, columns, true);
-        j.forward[k] = by_columns <= by_rows;
-        Node *values = sparse_trips(ctx, ys[k / x_count], xs[k % x_count], &j.patterns[k], j.forward[k] ? by_columns : by_rows);
-        j.done[k] = values != NULL;
-        if (values)
-            blocks[k] = (SparseBlock){ settled(ctx, &j.patterns[k]), values };
+        Node *y = j->ys[k / j->x_count], *x = j->xs[k % j->x_count];
+        int by_columns = colors_needed(ctx, &j->patterns[k], y->type->count, x->type->count, false);
+        int by_rows = colors_needed(ctx, &j->patterns[k], y->type->count, x->type->count, true);
+        j->forward[k] = by_columns <= by_rows;
+        j->values[k] = sparse_trips(ctx, y, x, &j->patterns[k], j->forward[k] ? by_columns : by_rows);
+        j->done[k] = j->values[k] != NULL;
     }
-    for (int x = 0; x < x_count; x++)
-        sweep_blocks(&j, true, x);
-    for (int y = 0; y < y_count; y++)
-        sweep_blocks(&j, false, y);
+    for (int x = 0; x < j->x_count; x++)
+        sweep_blocks(j, true, x);
+    for (int y = 0; y < j->y_count; y++)
+        sweep_blocks(j, false, y);
+    return true;
+}
+
+/* What y is put together of, one behind the other, when some of it is a map: maps, and what is between them. */
+static void split_value(Context *ctx, Node *y, NodeList *parts)
+{
+    Node *whole = y;
+    while (whole->op == OP_bind || whole->op == OP_reshape)
+        whole = whole->operands[0];
+    int first = parts->count, count = whole->op == OP_concat && whole->attr[0] == -whole->type->rank ? whole->operand_count : 0;
+    bool any = false;
+    for (int k = 0; k < count; k++) {
+        bool is_map = sparse_is_map(whole->operands[k]);
+        if (k == 0 || is_map || any) {
+            vec_push(ctx->arena, parts, whole->operands[k]);
+        } else {
+            Node *both[2] = { parts->at[parts->count - 1], whole->operands[k] };
+            parts->at[parts->count - 1] = node_concat(ctx, 2, both, 0);
+        }
+        any = is_map;
+    }
+    for (int k = first; !any && k < parts->count; k++)
+        any = sparse_is_map(parts->at[k]);
+    if (!any) {
+        parts->count = first;
+        vec_push(ctx->arena, parts, y);
+    }
+}
+
+/* Blocks one above the other as one. */
+static SparseBlock joined(const Jacobian *j, int first, int count, int x)
+{
+    Context *ctx = j->ctx;
+    Vec(int32_t) row = { 0 }, column = { 0 };
+    NodeList values = { 0 };
+    int32_t above = 0;
+    for (int y = first; y < first + count; y++) {
+        const Pattern *p = &j->patterns[y * j->x_count + x];
+        for (int k = 0; k < p->count; k++) {
+            vec_push(ctx->arena, &row, above + p->row[k]);
+            vec_push(ctx->arena, &column, p->column[k]);
+        }
+        if (p->count)
+            vec_push(ctx->arena, &values, j->values[y * j->x_count + x]);
+        above += (int32_t)j->ys[y]->type->count;
+    }
+    Pattern all = { row.count, row.at, column.at };
+    return block_with(ctx, &all, values.count > 1 ? node_concat(ctx, values.count, values.at, 0) : values.count ? values.at[0] : NULL);
+}
+
+bool sparse_jacobian(Context *ctx, const Fn *fn, int y_count, Node *const *ys, int x_count, Node *const *xs, SparseBlock *blocks)
+{
+    NodeList parts = { 0 };
+    int *first = NEW_ARRAY(ctx->arena, int, y_count + 1);
+    for (int y = 0; y < y_count; y++) {
+        split_value(ctx, ys[y], &parts);
+        first[y + 1] = parts.count;
+    }
+    Jacobian j = { .ctx = ctx, .y_count = parts.count, .x_count = x_count, .ys = parts.at, .xs = xs };
+    if (!find_blocks(&j, fn))
+        return false;
+    for (int k = 0; k < y_count * x_count; k++) {
+        int y = k / x_count;
+        blocks[k] = joined(&j, first[y], first[y + 1] - first[y], k % x_count);
+    }
     return true;
 }
 
@@ -360,7 +428,7 @@ static SparseBlock symmetric_block(Context *ctx, const Pattern *p, Node *x, Node
         Node *directions = directions_of(ctx, &c, x->type);
         diff_forward(ctx, 1, &x, &directions, 1, 1, &gradient, &d);
     }
-    return (SparseBlock){ settled(ctx, p), read_off(ctx, d, &c, x->type, p->count, direction, place) };
+    return block_with(ctx, p, read_off(ctx, d, &c, x->type, p->count, direction, place));
 }
 
 /* Both places of a pair, so that what symmetry promises is there. */
@@ -395,7 +463,7 @@ static SparseBlock mixed_block(Context *ctx, const Pattern *p, Node *const *xs, 
         Node *directions = directions_of(ctx, &c, x->type);
         diff_forward(ctx, 1, &x, &directions, 1, 1, &gradient, &d);
     }
-    return block_of(ctx, p, d, &c, xs[across ? j : i]->type, across);
+    return block_with(ctx, p, values_at(ctx, p, d, &c, xs[across ? j : i]->type, across));
 }
 
 bool sparse_hessian(Context *ctx, const Fn *fn, int x_count, Node *const *xs, Node *const *gradients, SparseBlock *blocks)

@@ -12,6 +12,7 @@
 enum {
     LOCAL_MOST = 1000 * 1000, TRIPS_MOST = 100 * 1000,      /* places within a trip; trips */
     SMALL = 64,                                             /* places of a read that are formulas of their own */
+    DENSE = 2,                                              /* so many times the places that are wanted are computed */
     VALUES_MOST = 256                                       /* of a trip that are values of their own and not parts of arrays */
 };
 
@@ -19,19 +20,12 @@ typedef struct {
     Context *ctx;
     Body body;
     Node *row;                                              /* what a trip leaves */
-    Node *slices;                                           /* capture of x */
+    int64_t *offset;                                        /* capture -> where it begins in x; -1: it is no part of x */
     NodeList reads, params;                                 /* slices that are read, and what stands for them */
     int64_t trips, width;                                   /* width: elements of all slices that a trip reads */
     int64_t *from;                                          /* trip, read -> first element in x */
     Arena *arena;
 } Trips;
-
-static Node *without_binds(Node *n)
-{
-    while (n->op == OP_bind)
-        n = n->operands[0];
-    return n;
-}
 
 static bool depends_on(Context *ctx, Node *n, const Node *x)
 {
@@ -45,41 +39,83 @@ static bool depends_on(Context *ctx, Node *n, const Node *x)
     return found;
 }
 
-/* The one capture that x is; -1: none, or something else that is captured depends on x, too. */
-static int capture_of(const Trips *t, const Node *x)
+/* Where n begins in x, when it is a part of x in one piece; else -1. */
+static int64_t offset_in(const Node *n, const Node *x)
 {
-    int at = -1;
-    for (int k = 0; k < t->body.captures; k++) {
-        Node *outer = t->body.region->operands[capture_operand(&t->body, k)];
-        if (without_binds(outer) == x && at < 0)
-            at = k;
-        else if (depends_on(t->ctx, outer, x))
+    int64_t offset = 0;
+    for (; n != x; n = n->operands[0]) {
+        if (n->op != OP_bind && n->op != OP_reshape && n->op != OP_slice)
             return -1;
+        const Type *whole = n->operands[0]->type;
+        int64_t rest = whole->count;
+        for (int k = 0; n->op == OP_slice && k < whole->rank; k++) {
+            bool all = type_size(n->type, k) == type_size(whole, k), in_turn = n->attr[whole->rank + k] == 1;
+            rest /= type_size(whole, k);
+            offset += rest * n->attr[k];
+            if (!in_turn || (k > 0 && !all))
+                return -1;
+        }
     }
-    return at;
+    return offset;
 }
 
-/* x is read by scalar leading indices only. */
+/* False: something that is captured depends on x without being a part of it. */
+static bool find_parts(Trips *t, const Node *x)
+{
+    bool any = false;
+    t->offset = NEW_ARRAY(t->arena, int64_t, t->body.captures + 1);
+    for (int k = 0; k < t->body.captures; k++) {
+        Node *outer = t->body.region->operands[capture_operand(&t->body, k)];
+        t->offset[k] = offset_in(outer, x);
+        any |= t->offset[k] >= 0;
+        if (t->offset[k] < 0 && depends_on(t->ctx, outer, x))
+            return false;
+    }
+    return any;
+}
+
+static int part_of(const Trips *t, const Node *n)
+{
+    for (int k = 0; k < t->body.captures; k++)
+        if (t->offset[k] >= 0 && t->body.capture[k] == n)
+            return k;
+    return -1;
+}
+
+static bool is_read(const Trips *t, const Node *n, const bool *whole)
+{
+    int part = n->op == OP_index ? part_of(t, n->operands[0]) : part_of(t, n);
+    return part >= 0 && whole[part] == (n->op == OP_param);
+}
+
+/* By scalar leading indices; a part that is read in any other way is read as a whole. */
 static bool find_reads(Trips *t)
 {
     NodeList nodes = { 0 };
+    bool *whole = NEW_ARRAY(t->arena, bool, t->body.captures + 1);
     nodes_reaching(t->ctx, &t->row, 1, t->arena, &nodes);
     for (int k = 0; k < nodes.count; k++) {
-        Node *n = nodes.at[k];
-        bool reads = false, good = n->op == OP_index && n->operands[0] == t->slices;
+        const Node *n = nodes.at[k];
+        bool by_scalars = n->op == OP_index;
+        for (int i = 1; i < n->operand_count; i++)
+            by_scalars &= node_is_scalar(n->operands[i]);
         for (int i = 0; i < n->operand_count; i++) {
-            reads |= n->operands[i] == t->slices;
-            good &= i == 0 || node_is_scalar(n->operands[i]);
-        }
-        if (reads && !good)
-            return false;
-        if (reads) {
-            vec_push(t->arena, &t->reads, n);
-            vec_push(t->arena, &t->params, node_param(t->ctx, n->origin.name, n->type, n->origin.span));
-            t->width += n->type->count;
+            int part = part_of(t, n->operands[i]);
+            if (part >= 0)
+                whole[part] |= i > 0 || !by_scalars;
         }
     }
-    return t->reads.count > 0 && t->slices != t->row;
+    for (int k = 0; k < nodes.count; k++) {
+        Node *n = nodes.at[k];
+        if (n == t->row && n->op == OP_param)
+            return false;
+        if (!is_read(t, n, whole))
+            continue;
+        vec_push(t->arena, &t->reads, n);
+        vec_push(t->arena, &t->params, node_param(t->ctx, n->origin.name, n->type, n->origin.span));
+        t->width += n->type->count;
+    }
+    return t->reads.count > 0;
 }
 
 /* With no more than twice the directions that colours need, or with so few places that zeros are seen one by one. */
@@ -101,7 +137,6 @@ static bool follow_reads(Trips *t)
 {
     Fn fn = { .name = str_intern(t->ctx, "places") };
     NodeList nodes = { 0 };
-    const Type *x = t->slices->type;
     vec_push(t->arena, &fn.params, ((Param){ .name = fn.name, .node = t->body.index }));
     for (int k = 0; k < t->reads.count; k++)
         for (int i = 1; i < t->reads.at[k]->operand_count; i++)
@@ -119,10 +154,12 @@ static bool follow_reads(Trips *t)
         int64_t *from = &t->from[trip * t->reads.count];
         bool good = true;
         for (int k = 0; k < t->reads.count; k++) {
-            int64_t rest = x->count;
-            for (int i = 1; i < t->reads.at[k]->operand_count; i++, at++) {
-                good &= at->data[0] >= 0 && at->data[0] < (double)type_size(x, i - 1);
-                rest /= type_size(x, i - 1);
+            const Node *read = t->reads.at[k], *part = read->op == OP_index ? read->operands[0] : read;
+            int64_t rest = part->type->count;
+            from[k] = t->offset[part_of(t, part)];
+            for (int i = 1; i < read->operand_count; i++, at++) {
+                good &= at->data[0] >= 0 && at->data[0] < (double)type_size(part->type, i - 1);
+                rest /= type_size(part->type, i - 1);
                 from[k] += rest * (int64_t)at->data[0];
             }
         }
@@ -259,13 +296,10 @@ static Node *run_trips(Trips *t, const int64_t *places, int count)
 /* NULL: it is no such map, or has no such places. */
 static Node *values_of(Trips *t, const Node *x, const Pattern *p, int colors)
 {
-    int capture = capture_of(t, x), count = 0;
+    int count = 0;
     int64_t *places = NEW_ARRAY(t->arena, int64_t, p->count + 1), *entry = NEW_ARRAY(t->arena, int64_t, p->count + 1);
-    if (capture < 0)
-        return NULL;
-    t->slices = t->body.capture[capture];
-    if (!find_reads(t) || t->row->type->count * t->width > LOCAL_MOST || !is_worth_it(t, colors) || !follow_reads(t)
-        || !find_places(t, p, places, &count, entry))
+    if (!find_parts(t, x) || !find_reads(t) || t->row->type->count * t->width > LOCAL_MOST || !is_worth_it(t, colors)
+        || !follow_reads(t) || !find_places(t, p, places, &count, entry) || count * t->trips > DENSE * (int64_t)p->count)
         return NULL;
     Node *all = run_trips(t, places, count);
     for (int k = 0; k < p->count; k++)
@@ -273,17 +307,30 @@ static Node *values_of(Trips *t, const Node *x, const Pattern *p, int colors)
     return picked(t->ctx, all, p->count, entry);
 }
 
+static Node *without_views(Node *n)
+{
+    while (n->op == OP_bind || n->op == OP_reshape)
+        n = n->operands[0];
+    return n;
+}
+
+bool sparse_is_map(Node *y)
+{
+    const Node *result = without_views(y), *loop = result->op == OP_result ? result->operands[0] : NULL;
+    double trips;
+    return loop && loop->op == OP_loop && loop->attr[1] == 0 && node_is_fill(loop->operands[0], &trips)
+        && trips == (double)loop->attr[0] && loop->attr[0] <= TRIPS_MOST && y->type->elem == ELEM_REAL;
+}
+
 Node *sparse_trips(Context *ctx, Node *y, const Node *x, const Pattern *p, int colors)
 {
-    Node *result = without_binds(y), *loop = result->op == OP_result ? result->operands[0] : NULL;
-    double trips;
-    if (!loop || loop->op != OP_loop || loop->attr[1] != 0 || !node_is_fill(loop->operands[0], &trips)
-        || trips != (double)loop->attr[0] || loop->attr[0] > TRIPS_MOST || p->count == 0)
+    if (!sparse_is_map(y) || p->count == 0)
         return NULL;
+    Node *result = without_views(y);
     Arena *arena = arena_new();
-    Trips t = { .ctx = ctx, .body = body_of(ctx, loop, 0), .trips = loop->attr[0], .arena = arena };
+    Trips t = { .ctx = ctx, .body = body_of(ctx, result->operands[0], 0), .trips = result->operands[0]->attr[0], .arena = arena };
     t.row = t.body.values[0][result->attr[0]];
-    Node *values = t.row->type->elem == ELEM_REAL ? values_of(&t, x, p, colors) : NULL;
+    Node *values = values_of(&t, x, p, colors);
     body_end(&t.body);
     arena_free(arena);
     return values;
