@@ -246,8 +246,6 @@ Flow flow_through(Context *ctx, const Node *n, int operand, Flow f, Node *value,
     Flow to = mask_through(ctx, n, operand, f, value);
     if (!f.pattern && n->op == OP_slice)
         to.pattern = pattern_of_slice(ctx, n, value);
-    if (!f.pattern && n->op == OP_index)
-        to.pattern = pattern_of_index(ctx, n, value);
     if (!f.pattern)
         return to;
     if (node_is_pointwise(n)) {

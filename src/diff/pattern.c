@@ -181,14 +181,6 @@ Node *pattern_of_slice(Context *ctx, const Node *n, const Node *value)
     return taken ? node_expand(ctx, taken, value->type) : NULL;
 }
 
-Node *pattern_of_index(Context *ctx, const Node *n, const Node *value)
-{
-    if (!zeros_matter(n->operands[0]))
-        return NULL;
-    Node *count = linear_adjoint(ctx, n, 0, node_fill(ctx, n->type, 1), 0);
-    return node_expand(ctx, node_binary(ctx, OP_gt, count, node_real(ctx, 0)), value->type);
-}
-
 /* What a rule made of a flow by a pointwise op: it has the pattern still. */
 Flow pattern_through(const Node *n, int operand, Flow from, Node *value)
 {

@@ -68,7 +68,6 @@ Flow pattern_through(const Node *n, int operand, Flow from, Node *value);
 
 /* The elements that slice n takes, where that matters: of `value`, which arrives at its operand.  NULL: all. */
 Node *pattern_of_slice(Context *, const Node *n, const Node *value);
-Node *pattern_of_index(Context *, const Node *n, const Node *value);
 bool zeros_matter(const Node *n);                           /* is a slope that may be infinite shortly before n? */
 /* What is left after the sum n, where that is simple; NULL: everywhere. */
 Node *pattern_any(Context *, const Node *n, Node *pattern);
