@@ -186,7 +186,7 @@ static void load_import(Loader *l, const Decl *d, Str from)
     }
     const Source *source = read_source(ctx, path);
     if (!source) {
-        error_at(ctx, d->name.span, "cannot read '%s': %s", path, strerror(errno));
+        error_at(ctx, d->name.span, "cannot read '%s': %s", *path ? path : d->name.text, strerror(errno));
         l->incomplete = true;
         return;
     }
