@@ -172,15 +172,6 @@ static Coloring color_star(Context *ctx, const Pattern *p, int size)
 }
 
 /* ---- directions, and what they give ------------------------------------------------------------------------------ */
-static Node *int_table(Context *ctx, int count, const int *values)
-{
-    int64_t size = count;
-    double *data = NEW_ARRAY(ctx->arena, double, count + 1);
-    for (int k = 0; k < count; k++)
-        data[k] = values[k];
-    return node_constant(ctx, type_sized(ctx, ELEM_INT, 1, &size), data);
-}
-
 /* Every column by itself, as without colours. */
 static bool is_each_its_own(const Coloring *c, int64_t count)
 {
@@ -199,7 +190,7 @@ static Node *directions_of(Context *ctx, const Coloring *c, const Type *shape)
     for (int k = 1; k <= shape->rank; k++)
         ones[k] = 1;
     Node *number = node_reshape(ctx, node_iota(ctx, c->count), type_sized(ctx, ELEM_INT, shape->rank + 1, ones));
-    Node *color = node_reshape(ctx, int_table(ctx, (int)shape->count, c->color), shape);
+    Node *color = node_reshape(ctx, sparse_table(ctx, (int)shape->count, c->color), shape);
     return node_to_real(ctx, node_binary(ctx, OP_eq, number, color));
 }
 
@@ -226,7 +217,7 @@ static Node *read_off(Context *ctx, Node *d, const Coloring *c, const Type *shap
         return node_reshape(ctx, d, list);
     if (is_all(size[1], size[0], count, place, direction))
         return node_reshape(ctx, node_permute(ctx, d, (int[]){ 1, 0 }), list);
-    Node *at[2] = { int_table(ctx, count, direction), int_table(ctx, count, place) };
+    Node *at[2] = { sparse_table(ctx, count, direction), sparse_table(ctx, count, place) };
     return node_index(ctx, d, 2, at);
 }
 

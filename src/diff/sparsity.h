@@ -20,6 +20,7 @@ bool sets_full(const Sets *);                               /* there was no room
 bool sparsity_patterns(Context *, const Fn *fn, const Node *x, int y_count, Node *const *ys, Pattern *patterns);
 
 /* ---- trips.c ----------------------------------------------------------------------------------------------------- */
+Node *sparse_table(Context *, int count, const int *values);   /* ints, for the program */
 bool sparse_is_map(Node *y);                                /* what the trips of a loop leave, one behind the other */
 /* The values of d y / d x at its pattern, where y is a map over slices of x; NULL: it is not, or so many colours are better. */
 Node *sparse_trips(Context *, Node *y, const Node *x, const Pattern *, int colors);

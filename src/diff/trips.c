@@ -187,20 +187,19 @@ static int read_of(const Trips *t, int64_t trip, int64_t element)
 
 /* Places (element of the row, read, element of that) that are not zero in some trip, as flat places behind one another
  * read by read; and which of them an entry of the pattern is.  False: some entry is none of them. */
-static bool find_places(Trips *t, const Pattern *p, int64_t *places, int *count, int64_t *entry)
+static bool find_places(Trips *t, const Pattern *p, int *places, int *count, int *entry)
 {
-    const int64_t rows = t->row->type->count;
-    int *known = NEW_ARRAY(t->arena, int, rows * t->width + 1);
-    int64_t *before = NEW_ARRAY(t->arena, int64_t, t->reads.count + 1);
+    const int rows = (int)t->row->type->count;
+    int *known = NEW_ARRAY(t->arena, int, rows * t->width + 1), *before = NEW_ARRAY(t->arena, int, t->reads.count + 1);
     for (int k = 0; k < t->reads.count; k++)
-        before[k + 1] = before[k] + rows * t->reads.at[k]->type->count;
+        before[k + 1] = before[k] + rows * (int)t->reads.at[k]->type->count;
     for (int k = 0; k < p->count; k++) {
-        int64_t trip = p->row[k] / rows, row = p->row[k] % rows;
+        int trip = p->row[k] / rows, row = p->row[k] % rows;
         int read = read_of(t, trip, p->column[k]);
         if (read < 0)
             return false;
-        int64_t element = p->column[k] - t->from[trip * t->reads.count + read];
-        int64_t place = before[read] + row * t->reads.at[read]->type->count + element;
+        int element = p->column[k] - (int)t->from[(int64_t)trip * t->reads.count + read];
+        int place = before[read] + row * (int)t->reads.at[read]->type->count + element;
         if (!known[place]) {
             places[*count] = place;
             known[place] = ++*count;
@@ -210,22 +209,23 @@ static bool find_places(Trips *t, const Pattern *p, int64_t *places, int *count,
     return true;
 }
 
-static Node *int_list(Context *ctx, int64_t count, const int64_t *values)
+Node *sparse_table(Context *ctx, int count, const int *values)
 {
+    int64_t size = count;
     double *data = NEW_ARRAY(ctx->arena, double, count + 1);
-    for (int64_t k = 0; k < count; k++)
-        data[k] = (double)values[k];
-    return node_constant(ctx, type_sized(ctx, ELEM_INT, 1, &count), data);
+    for (int k = 0; k < count; k++)
+        data[k] = values[k];
+    return node_constant(ctx, type_sized(ctx, ELEM_INT, 1, &size), data);
 }
 
 /* x[places], flat; x itself where these are all of it in order. */
-static Node *picked(Context *ctx, Node *x, int64_t count, const int64_t *places)
+static Node *picked(Context *ctx, Node *x, int count, const int *places)
 {
     int64_t size = x->type->count;
     bool all = count == size;
-    for (int64_t k = 0; all && k < count; k++)
+    for (int k = 0; all && k < count; k++)
         all = places[k] == k;
-    Node *flat = node_reshape(ctx, x, type_sized(ctx, ELEM_REAL, 1, &size)), *list = int_list(ctx, count, places);
+    Node *flat = node_reshape(ctx, x, type_sized(ctx, ELEM_REAL, 1, &size)), *list = sparse_table(ctx, count, places);
     return all ? flat : node_index(ctx, flat, 1, &list);
 }
 
@@ -255,25 +255,25 @@ static void row_derivatives(Trips *t, Node *row, Node **parts)
 }
 
 /* The places of the parts, one behind the other: a few as values of their own. */
-static Node *put_together(Trips *t, Node **parts, int64_t count, const int64_t *places)
+static Node *put_together(Trips *t, Node **parts, int count, const int *places)
 {
     Context *ctx = t->ctx;
     Node **values = NEW_ARRAY(t->arena, Node *, count + 1);
     int64_t one = 1;
     if (count > VALUES_MOST)
         return picked(ctx, t->reads.count == 1 ? parts[0] : node_concat(ctx, t->reads.count, parts, 0), count, places);
-    for (int64_t k = 0; k < count; k++) {
+    for (int k = 0; k < count; k++) {
         int64_t place = places[k];
         int part = 0;
         while (place >= parts[part]->type->count)
             place -= parts[part++]->type->count;
         values[k] = node_reshape(ctx, node_slice(ctx, parts[part], &place, &one, &one), type_scalar(ctx, ELEM_REAL));
     }
-    return node_stack(ctx, (int)count, values);
+    return node_stack(ctx, count, values);
 }
 
 /* real[trips, count]: the derivatives at the places, of all trips. */
-static Node *run_trips(Trips *t, const int64_t *places, int count)
+static Node *run_trips(Trips *t, const int *places, int count)
 {
     Context *ctx = t->ctx;
     Map *replaced = map_new(t->arena), *back = map_new(t->arena);
@@ -297,13 +297,13 @@ static Node *run_trips(Trips *t, const int64_t *places, int count)
 static Node *values_of(Trips *t, const Node *x, const Pattern *p, int colors)
 {
     int count = 0;
-    int64_t *places = NEW_ARRAY(t->arena, int64_t, p->count + 1), *entry = NEW_ARRAY(t->arena, int64_t, p->count + 1);
+    int *places = NEW_ARRAY(t->arena, int, p->count + 1), *entry = NEW_ARRAY(t->arena, int, p->count + 1);
     if (!find_parts(t, x) || !find_reads(t) || t->row->type->count * t->width > LOCAL_MOST || !is_worth_it(t, colors)
         || !follow_reads(t) || !find_places(t, p, places, &count, entry) || count * t->trips > DENSE * (int64_t)p->count)
         return NULL;
     Node *all = run_trips(t, places, count);
     for (int k = 0; k < p->count; k++)
-        entry[k] += p->row[k] / t->row->type->count * count;
+        entry[k] += p->row[k] / (int)t->row->type->count * count;
     return picked(t->ctx, all, p->count, entry);
 }
 
