@@ -15,7 +15,7 @@ static void function(uint64_t seed)
     static const int sizes[] = { 2, 3, 3, 4, 4, 5, 7 };     /* up to 16 elements are kept apart, more in a loop */
     state = seed * 0x2545F4914F6CDD1Du + 1;
     N = sizes[pick(sizeof sizes / sizeof *sizes)];
-    if (seed % 16 == 15)
+    if (seed % 64 == 63)
         N = 19;                                             /* matrices beyond all limits of what is written out */
     variable_count = next_number = 0;
     budget = 6;
