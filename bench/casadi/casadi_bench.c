@@ -14,7 +14,7 @@ static const double *arguments[3] = { in[0], in[1], in[2] };
 static void one(void) { shooting(in[0], in[1], own[0], own[1], own_work); }
 #elif defined RACE_gaps
 #define CASADI ca_gaps
-static void one(void) { gaps(in[0], in[1], own[0], own[1], own[2], own_work); }
+static void one(void) { gaps(in[0], in[1], own[0], own[1], own[2]); }
 #elif defined RACE_curvature
 #define CASADI ca_curvature
 static void one(void) { curvature(in[0], in[1], in[2], own[0], own[1], own[2], own[3], own[4], own[5], own_work); }
