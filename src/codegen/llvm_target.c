@@ -211,6 +211,7 @@ void target_optimise(Build *b, LLVMTargetMachineRef machine, int level)
     LLVMPassBuilderOptionsSetLoopInterleaving(options, fast);
     LLVMPassBuilderOptionsSetLoopUnrolling(options, fast);
     LLVMErrorRef error = LLVMRunPasses(b->module, str_format(b->ctx, "default<O%d>", level), machine, options);
+    LLVMDisposePassBuilderOptions(options);
     if (error)
         internal_error(b->ctx, "LLVM's passes: %s", LLVMGetErrorMessage(error));
 }

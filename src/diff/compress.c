@@ -31,22 +31,19 @@ static Lists lists_of(Arena *arena, int size, int count, const int32_t *key, con
 /* ---- columns that share no row ----------------------------------------------------------------------------------- */
 enum { LONG_ROW = 256, WORD = 64 };                         /* elements of a row that keeps a set of its colours */
 
-/* The colours that are taken in a long row: a bit each. */
-typedef struct { uint64_t **of_row; int words; } Taken;
-
-static Taken taken_new(Arena *arena, const Lists *rows, int64_t count, int columns)
+/* The colours that are taken in a row, a bit each; NULL: it is short. */
+static uint64_t **taken_new(Arena *arena, const Lists *rows, int64_t count, int columns)
 {
-    Taken t = { NEW_ARRAY(arena, uint64_t *, count + 1), columns / WORD + 1 };
+    uint64_t **taken = NEW_ARRAY(arena, uint64_t *, count + 1);
     for (int64_t r = 0; r < count; r++)
         if (rows->first[r + 1] - rows->first[r] > LONG_ROW)
-            t.of_row[r] = NEW_ARRAY(arena, uint64_t, t.words);
-    return t;
+            taken[r] = NEW_ARRAY(arena, uint64_t, columns / WORD + 1);
+    return taken;
 }
 
 /* Of the columns in this row the colours that there are, up to `colors`, are not for a new one. */
-static void forbid_row(const Lists *rows, const Taken *taken, int row, const int *color, int colors, uint64_t *forbidden)
+static void forbid_row(const Lists *rows, const uint64_t *set, int row, const int *color, int colors, uint64_t *forbidden)
 {
-    const uint64_t *set = taken->of_row[row];
     for (int k = 0; set && k <= colors / WORD; k++)
         forbidden[k] |= set[k];
     for (int k = rows->first[row]; !set && k < rows->first[row + 1]; k++)
@@ -70,7 +67,7 @@ static Coloring color_apart(Context *ctx, int count, const Pattern *const *patte
     Coloring c = { NEW_ARRAY(ctx->arena, int, columns + 1), 0 };
     Arena *arena = arena_new();
     Lists *by_column = NEW_ARRAY(arena, Lists, count + 1), *by_row = NEW_ARRAY(arena, Lists, count + 1);
-    Taken *taken = NEW_ARRAY(arena, Taken, count + 1);
+    uint64_t ***taken = NEW_ARRAY(arena, uint64_t **, count + 1);   /* block, row */
     uint64_t *forbidden = NEW_ARRAY(arena, uint64_t, columns / WORD + 2);
     for (int b = 0; b < count; b++) {
         const Pattern *p = patterns[b];
@@ -86,7 +83,8 @@ static Coloring color_apart(Context *ctx, int count, const Pattern *const *patte
         memset(forbidden, 0, sizeof *forbidden * (size_t)(c.count / WORD + 1));
         for (int b = 0; b < count; b++)
             for (int i = by_column[b].first[v]; i < by_column[b].first[v + 1]; i++) {
-                forbid_row(&by_row[b], &taken[b], by_column[b].at[i], c.color, c.count, forbidden);
+                int row = by_column[b].at[i];
+                forbid_row(&by_row[b], taken[b][row], row, c.color, c.count, forbidden);
                 any = true;
             }
         if (!any)
@@ -94,7 +92,7 @@ static Coloring color_apart(Context *ctx, int count, const Pattern *const *patte
         int color = c.color[v] = smallest_allowed(forbidden);
         for (int b = 0; b < count; b++)
             for (int i = by_column[b].first[v]; i < by_column[b].first[v + 1]; i++) {
-                uint64_t *set = taken[b].of_row[by_column[b].at[i]];
+                uint64_t *set = taken[b][by_column[b].at[i]];
                 if (set)
                     set[color / WORD] |= UINT64_C(1) << color % WORD;
             }
@@ -247,8 +245,7 @@ typedef struct {
     Node *const *ys, *const *xs;
     Pattern *patterns;                                      /* y by y, within it x by x */
     bool *forward;                                          /* per block: by columns */
-    bool *done;                                             /* per block: trip by trip */
-    Node **values;                                          /* per block, at its pattern; NULL: that is empty */
+    Node **values;                                          /* per block, at its pattern; NULL: not yet, or that is empty */
 } Jacobian;
 
 static const Pattern **chosen(const Jacobian *j, bool forward, int which, int *count, int *of, int64_t *sizes)
@@ -258,7 +255,7 @@ static const Pattern **chosen(const Jacobian *j, bool forward, int which, int *c
     *count = 0;
     for (int k = 0; k < most; k++) {
         int block = forward ? k * j->x_count + which : which * j->x_count + k;
-        if (j->done[block] || j->forward[block] != forward)
+        if (j->values[block] || j->forward[block] != forward)
             continue;
         of[*count] = k;
         sizes[*count] = (forward ? j->ys[k] : j->xs[k])->type->count;
@@ -306,7 +303,6 @@ static bool find_blocks(Jacobian *j, const Fn *fn)
     Pattern *column = NEW_ARRAY(ctx->arena, Pattern, j->y_count + 1);
     j->patterns = NEW_ARRAY(ctx->arena, Pattern, all + 1);
     j->forward = NEW_ARRAY(ctx->arena, bool, all + 1);
-    j->done = NEW_ARRAY(ctx->arena, bool, all + 1);
     j->values = NEW_ARRAY(ctx->arena, Node *, all + 1);
     for (int x = 0; x < j->x_count; x++) {
         if (!sparsity_patterns(ctx, fn, j->xs[x], j->y_count, j->ys, column))
@@ -320,7 +316,6 @@ static bool find_blocks(Jacobian *j, const Fn *fn)
         int by_rows = colors_needed(ctx, &j->patterns[k], y->type->count, x->type->count, true);
         j->forward[k] = by_columns <= by_rows;
         j->values[k] = sparse_trips(ctx, y, x, &j->patterns[k], j->forward[k] ? by_columns : by_rows);
-        j->done[k] = j->values[k] != NULL;
     }
     for (int x = 0; x < j->x_count; x++)
         sweep_blocks(j, true, x);
@@ -335,23 +330,15 @@ static void split_value(Context *ctx, Node *y, NodeList *parts)
     Node *whole = y;
     while (whole->op == OP_bind || whole->op == OP_reshape)
         whole = whole->operands[0];
-    int first = parts->count, count = whole->op == OP_concat && whole->attr[0] == -whole->type->rank ? whole->operand_count : 0;
-    bool any = false;
-    for (int k = 0; k < count; k++) {
-        bool is_map = sparse_is_map(whole->operands[k]);
-        if (k == 0 || is_map || any) {
-            vec_push(ctx->arena, parts, whole->operands[k]);
-        } else {
-            Node *both[2] = { parts->at[parts->count - 1], whole->operands[k] };
-            parts->at[parts->count - 1] = node_concat(ctx, 2, both, 0);
-        }
-        any = is_map;
-    }
-    for (int k = first; !any && k < parts->count; k++)
-        any = sparse_is_map(parts->at[k]);
-    if (!any) {
-        parts->count = first;
+    int count = whole->op == OP_concat && whole->attr[0] == -whole->type->rank ? whole->operand_count : 0, maps = 0;
+    for (int k = 0; k < count; k++)
+        maps += sparse_is_map(whole->operands[k]);
+    if (!maps)
         vec_push(ctx->arena, parts, y);
+    for (int k = 0, end; maps && k < count; k = end) {
+        for (end = k + 1; !sparse_is_map(whole->operands[k]) && end < count && !sparse_is_map(whole->operands[end]);)
+            end++;
+        vec_push(ctx->arena, parts, end == k + 1 ? whole->operands[k] : node_concat(ctx, end - k, whole->operands + k, 0));
     }
 }
 

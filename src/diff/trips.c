@@ -7,8 +7,6 @@
 #include "region.h"
 #include "sparsity.h"
 
-#include <string.h>
-
 enum {
     LOCAL_MOST = 1000 * 1000, TRIPS_MOST = 100 * 1000,      /* places within a trip; trips */
     SMALL = 64,                                             /* places of a read that are formulas of their own */
