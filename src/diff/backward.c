@@ -490,7 +490,7 @@ static void read_tape(Body *b, Node *const *results, int count, Node *trip, Map 
     Node **made = NEW_ARRAY(ctx->arena, Node *, result_count + 1);
     body_loop(b, b->carries, inits.at, b->carry, result_count, values.at, b->condition ? values.at[result_count] : NULL,
               made);
-    NodeSet *before = graph_record_also(ctx, &b->set);
+    NodeSet *before = graph_record(ctx, &b->set);
     for (int k = 0; k < saved.count; k++)
         map_put(replacement, saved.at[k], within_bound(ctx, saved.at[k], row_at(ctx, made[b->carries + k], 0, trip)));
     graph_record(ctx, before);
@@ -555,7 +555,7 @@ static void close_backward(Backward *w, Adjoint *a, Map *replacement, bool same_
     Node *one = node_int(ctx, 1), *index = b->index, *trip = index;
     if (!same_index) {
         index = node_param(ctx, str_intern(ctx, "back"), type_scalar(ctx, ELEM_INT), b->region->origin.span);
-        NodeSet *before = graph_record_also(ctx, &b->set);
+        NodeSet *before = graph_record(ctx, &b->set);
         trip = node_binary(ctx, OP_sub, node_binary(ctx, OP_sub, w->trips, one), index);
         graph_record(ctx, before);
         node_set_name(trip, b->index->origin.name);

@@ -64,7 +64,7 @@ static void innermost_loop(const Nest *n, Node *offset, Node *trips, int64_t mos
     Node *step = name_like(ctx, n->index, n->index->type);
     Node **roots = arena_copy(ctx->arena, n->roots, sizeof *roots * (size_t)(n->count + 1));
     Map *replacement = map_new(own);
-    NodeSet *before = graph_record_also(ctx, &set);
+    NodeSet *before = graph_record(ctx, &set);
     Node *trip = node_binary(ctx, OP_add, offset, step);
     map_put(replacement, n->index, trip);
     graph_substitute(ctx, roots, n->count, replacement, n->made, &set);
@@ -112,7 +112,7 @@ static void level(const Nest *n, int depth, Node *offset, Node *trips, int64_t m
         carries[k] = name_like(ctx, n->carry[k], n->carry[k]->type);
         starts[k] = inits[k];
     }
-    NodeSet *before = graph_record_also(ctx, &set);
+    NodeSet *before = graph_record(ctx, &set);
     Node *start = node_binary(ctx, OP_mul, at, node_int(ctx, block));
     level(n, depth + 1, node_binary(ctx, OP_add, offset, start),
           n->condition ? NULL : block_trips(ctx, trips, start, block), block, carries, inner);

@@ -331,7 +331,7 @@ void run_if(Frame *frame, const Stmt *s)
         return;
     Places muts = assigned_muts(frame, &s->branch.yes, &s->branch.no);
     NodeSet inside = { .floor = NODE_SET_MEMBERS, .members = map_new(ctx->arena) };
-    NodeSet *before = graph_record_also(ctx, &inside);
+    NodeSet *before = graph_record(ctx, &inside);
     Side sides[2];
     sides[0] = run_side(frame, &s->branch.yes, &muts);
     sides[1] = run_side(frame, &s->branch.no, &muts);

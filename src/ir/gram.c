@@ -655,7 +655,7 @@ static Fn *with_loop(Gram *g)
     want_hosted(g);
     g->index = g->host ? g->host->body[0]->params.at[0].node
                        : node_param(ctx, str_intern(ctx, "i"), type_scalar(ctx, ELEM_INT), span);
-    NodeSet *before = graph_record_also(ctx, &m.set);
+    NodeSet *before = graph_record(ctx, &m.set);
     if (g->host)
         open_host(g, &m);
     make_rows(g);

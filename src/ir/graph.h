@@ -59,6 +59,10 @@ typedef struct RegionParts {
 } RegionParts;
 Node *region_close(Context *, const RegionParts *);
 bool node_is_carried_view(const Node *);
+/* node.c.  What is made around a body while its region is made; and its end, which puts that into the set that was recorded to
+ * before, with what the roots reach of the body's own set. */
+NodeSet *graph_record_around(Context *, NodeSet *around);
+void graph_record_reached(Context *, const NodeSet *inner, const NodeSet *around, NodeSet *outer, Node *const *roots, int count);
 /* walk.c: what roots reach, as far as the nodes of a set and views of carried arrays go and no key of `ends` is passed; the first
  * nodes beyond are there, too.  Ascending ids. */
 typedef struct BodyWalk {

@@ -233,12 +233,11 @@ bool node_is_pointwise(const Node *);                       /* each element from
 typedef struct NodeSet {                                    /* the nodes that may be in a body: those from id `floor` on, and members */
     int floor;
     Map *members;                                           /* NULL: none */
-    struct NodeSet *outer;                                  /* what is recorded here is recorded there as well */
 } NodeSet;
 enum { NODE_SET_MEMBERS = INT32_MAX };                      /* the floor of a set that has members alone */
-/* Nodes made or met from now on are members of the set, and of the set that is recorded to now; returns that. */
-NodeSet *graph_record_also(Context *, NodeSet *);
-NodeSet *graph_record(Context *, NodeSet *);                /* of this set as it was begun, to go back; NULL: of none */
+/* Nodes made or met from now on are members of this set (NULL: of none), and no more of the one that is returned: of what is
+ * made for a body, the set around gets what the region leaves outside of itself, once it is closed. */
+NodeSet *graph_record(Context *, NodeSet *);
 
 /* for index in 0..trips, at most max_trips, or while condition.  The results are the next carries, then values stacked along
  * a new leading axis of max_trips, whose rows of trips not taken are 0. */

@@ -369,6 +369,7 @@ void node_loop(Context *ctx, const LoopParts *given, Node **values)
     Nodes rows = { 0 };
     int kept;
     check_parts(ctx, given);
+    NodeSet around, *outer = graph_record_around(ctx, &around);
     m.set = given->body ? *given->body : (NodeSet){ .floor = given->index->id };
     m.root_count = given->result_count + m.is_while;
     m.roots = NEW_ARRAY(ctx->arena, Node *, m.root_count + 1);
@@ -392,6 +393,7 @@ void node_loop(Context *ctx, const LoopParts *given, Node **values)
         Node *region = make_region(&m, &rows, &kept);
         take_values(&m, region, kept, &rows, values);
     }
+    graph_record_reached(ctx, &m.set, &around, outer, values, given->result_count + m.is_while);
 }
 
 /* ---- branches ---------------------------------------------------------------------------------------------------- */
@@ -408,6 +410,7 @@ void node_branch(Context *ctx, const BranchParts *p, Node **values)
     Nodes yes = { 0 }, no = { 0 };
     Node *condition = p->condition, *region = NULL;
     double truth;
+    NodeSet around, *outer = graph_record_around(ctx, &around);
     CHECK(ctx, condition->type == type_scalar(ctx, ELEM_BOOL));
     bool known = node_is_fill(condition, &truth), swap = condition->op == OP_not;
     for (int k = 0; k < p->count; k++) {
@@ -430,4 +433,5 @@ void node_branch(Context *ctx, const BranchParts *p, Node **values)
         if (!values[k])
             values[k] = node_result(ctx, region, swap ? pair_place(&yes, &no, p->no[k], p->yes[k])
                                                       : pair_place(&yes, &no, p->yes[k], p->no[k]));
+    graph_record_reached(ctx, p->inside, &around, outer, values, p->count);
 }

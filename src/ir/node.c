@@ -85,21 +85,50 @@ NodeSet *graph_record(Context *ctx, NodeSet *set)
     return before;
 }
 
-NodeSet *graph_record_also(Context *ctx, NodeSet *set)
+static void set_add(const NodeSet *set, Node *n)
+{
+    if (set && set->members)
+        map_put(set->members, n, n);
+}
+
+NodeSet *graph_record_around(Context *ctx, NodeSet *around)
 {
     NodeSet *before = graph_of(ctx)->record;
-    for (const NodeSet *s = before; s; s = s->outer)        /* it is recorded to already: no circle */
-        if (s == set)
-            return before;
-    set->outer = before;
-    return graph_record(ctx, set);
+    if (before)
+        *around = (NodeSet){ .floor = NODE_SET_MEMBERS, .members = map_new(ctx->arena) };
+    return graph_record(ctx, before ? around : NULL);
+}
+
+void graph_record_reached(Context *ctx, const NodeSet *inner, const NodeSet *around, NodeSet *outer, Node *const *roots,
+                          int count)
+{
+    graph_record(ctx, outer);
+    if (!outer)
+        return;
+    ArenaMark mark = arena_mark(ctx->scratch);
+    NodeList stack = { 0 };
+    Map *seen = map_new(ctx->scratch);
+    for (int k = 0; k < map_count(around->members); k++)
+        set_add(outer, (Node *)(uintptr_t)map_key(around->members, k));
+    for (int k = 0; k < count && inner->members; k++)
+        vec_push(ctx->scratch, &stack, roots[k]);
+    while (stack.count) {
+        Node *n = stack.at[--stack.count];
+        bool is_inner = map_get(inner->members, n) != NULL;
+        if (map_get(seen, n) || (!is_inner && !map_get(around->members, n)))
+            continue;
+        map_put(seen, n, n);
+        if (is_inner)
+            set_add(outer, n);
+        for (int k = 0; k < n->operand_count; k++)
+            vec_push(ctx->scratch, &stack, n->operands[k]);
+    }
+    arena_release(ctx->scratch, mark);
 }
 
 static Node *recorded(Graph *g, Node *n)
 {
-    for (NodeSet *s = g->record; s; s = s->outer)
-        if (s->members)
-            map_put(s->members, n, n);
+    set_add(g->record, n);
     return n;
 }
 

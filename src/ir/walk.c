@@ -67,13 +67,6 @@ static Node *again(Substitution *s, Node *n, int place)
     return NULL;
 }
 
-static void keep_in(NodeSet *into, Node *n)
-{
-    for (NodeSet *s = into; s; s = s->outer)
-        if (s->members)
-            map_put(s->members, n, n);
-}
-
 static void substitute_all(Substitution *s, const Map *replacement, const NodeSet *from, NodeSet *into)
 {
     Context *ctx = s->ctx;
@@ -85,8 +78,8 @@ static void substitute_all(Substitution *s, const Map *replacement, const NodeSe
         }
         graph_set_origin(ctx, (Origin){ .span = n->origin.span, .role = n->origin.role, .of = n->origin.of });
         s->new_of[k] = again(s, n, k);
-        if (s->new_of[k] == n && n->op != OP_param)
-            keep_in(into, n);
+        if (s->new_of[k] == n && n->op != OP_param && into && into->members)
+            map_put(into->members, n, n);
         else if (s->new_of[k] && n->origin.name)
             node_set_name(s->new_of[k], n->origin.name);
     }
@@ -97,7 +90,7 @@ void graph_substitute(Context *ctx, Node **roots, int count, const Map *replacem
     ArenaMark mark = arena_mark(ctx->scratch);
     Substitution s = { .ctx = ctx, .walk = body_walk(ctx, roots, count, from, replacement) };
     Origin saved = graph_origin(ctx);
-    NodeSet *before = into ? graph_record_also(ctx, into) : NULL;
+    NodeSet *before = into ? graph_record(ctx, into) : NULL;
     s.new_of = NEW_ARRAY(ctx->scratch, Node *, s.walk.nodes.count + 1);
     s.values = NEW_ARRAY(ctx->scratch, Node **, s.walk.nodes.count + 1);
     substitute_all(&s, replacement, from, into);
