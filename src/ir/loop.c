@@ -15,7 +15,7 @@ enum { COPY_ROUNDS = 8 };                                   /* of telling carrie
 typedef struct {
     Context *ctx;
     const LoopParts *given;
-    NodeSet set;
+    NodeSet set, *made;                                     /* made: where what is made for the body is recorded */
     bool is_while;
     int root_count;
     Node **roots;                                           /* the condition of a while, then the results */
@@ -69,7 +69,7 @@ static void settle_carries(Making *m)
         }
         again = map_count(values) > 0;
         if (again)
-            graph_substitute(m->ctx, m->roots, m->root_count, values, &m->set, &m->set);
+            graph_substitute(m->ctx, m->roots, m->root_count, values, &m->set, m->made);
     }
 }
 
@@ -102,7 +102,7 @@ static bool find_copies(Making *m, Node **roots)
         if (map_count(values) == 0)
             return false;
         memcpy(roots, m->roots, sizeof *roots * (size_t)m->root_count);
-        graph_substitute(ctx, roots, m->root_count, values, &m->set, &m->set);
+        graph_substitute(ctx, roots, m->root_count, values, &m->set, m->made);
         for (int k = 0; k < count; k++) {
             next_of[k] = first_like(m, k, roots + m->is_while);
             stable &= next_of[k] == m->copy_of[k];
@@ -371,6 +371,7 @@ void node_loop(Context *ctx, const LoopParts *given, Node **values)
     check_parts(ctx, given);
     NodeSet around, *outer = graph_record_around(ctx, &around);
     m.set = given->body ? *given->body : (NodeSet){ .floor = given->index->id };
+    m.made = given->body ? &m.set : outer ? &around : NULL;
     m.root_count = given->result_count + m.is_while;
     m.roots = NEW_ARRAY(ctx->arena, Node *, m.root_count + 1);
     m.results = m.roots + m.is_while;
