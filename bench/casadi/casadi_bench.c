@@ -17,13 +17,13 @@ static void one(void) { shooting(in[0], in[1], own[0], own[1], own_work); }
 static void one(void) { gaps(in[0], in[1], own[0], own[1], own[2]); }
 #elif defined RACE_curvature
 #define CASADI ca_curvature
-static void one(void) { curvature(in[0], in[1], in[2], own[0], own[1], own[2], own[3], own[4], own[5], own_work); }
+static void one(void) { curvature(in[0], in[1], in[2], own[0], own[1], own[2], own[3], own[4], own[5]); }
 #elif defined RACE_arm
 #define CASADI ca_arm
 static void one(void) { arm(in[0], own[0], own[1]); }
 #else
 #define CASADI ca_rosenbrock
-static void one(void) { rosenbrock(in[0], own[0], own[1], own[2], own_work); }
+static void one(void) { rosenbrock(in[0], own[0], own[1], own[2]); }
 #endif
 
 static void by_adc(int calls)

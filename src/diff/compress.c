@@ -444,11 +444,21 @@ static SparseBlock mixed_block(Context *ctx, const Pattern *p, Node *const *xs, 
     return block_with(ctx, p, values_at(ctx, p, d, &c, xs[across ? j : i]->type, across));
 }
 
-bool sparse_hessian(Context *ctx, const Fn *fn, int x_count, Node *const *xs, Node *const *gradients, SparseBlock *blocks)
+/* By colours: the values of all blocks at their patterns. */
+static void hessian_by_colors(Context *ctx, int x_count, Node *const *xs, Node *const *gradients, const Pattern *patterns, SparseBlock *blocks)
+{
+    for (int i = 0; i < x_count; i++)
+        for (int j = i; j < x_count; j++) {
+            const Pattern *p = &patterns[i * x_count + j];
+            blocks[i * x_count + j] = i == j ? symmetric_block(ctx, p, xs[i], gradients[i]) : mixed_block(ctx, p, xs, gradients, i, j);
+        }
+}
+
+/* Patterns of the blocks i <= j; those on the diagonal have both places of a pair. */
+static bool hessian_patterns(Context *ctx, const Fn *fn, int x_count, Node *const *xs, Node *const *gradients, Pattern *patterns)
 {
     Node **some = NEW_ARRAY(ctx->arena, Node *, x_count + 1);
     int *of = NEW_ARRAY(ctx->arena, int, x_count + 1), count = 0;
-    Pattern *patterns = NEW_ARRAY(ctx->arena, Pattern, x_count * x_count + 1);
     Pattern *column = NEW_ARRAY(ctx->arena, Pattern, x_count + 1);
     for (int k = 0; k < x_count; k++)
         if (gradients[k])
@@ -460,15 +470,113 @@ bool sparse_hessian(Context *ctx, const Fn *fn, int x_count, Node *const *xs, No
             patterns[of[k] * x_count + j] = column[k];
     }
     for (int i = 0; i < x_count; i++)
-        for (int j = i; j < x_count; j++) {
-            const Pattern *p = &patterns[i * x_count + j];
-            SparseBlock *b = &blocks[i * x_count + j];
-            if (i == j) {
-                Pattern both = symmetric(ctx, p, (int)xs[i]->type->count);
-                *b = symmetric_block(ctx, &both, xs[i], gradients[i]);
-            } else {
-                *b = mixed_block(ctx, p, xs, gradients, i, j);
-            }
-        }
+        patterns[i * x_count + i] = symmetric(ctx, &patterns[i * x_count + i], (int)xs[i]->type->count);
+    return true;
+}
+
+/* Where each place of a pattern is in a larger one; false: it is not. */
+static bool places_within(const Pattern *part, const Pattern *whole, int *places)
+{
+    int at = 0;
+    for (int k = 0; k < part->count; k++, at++) {
+        while (at < whole->count && (whole->row[at] < part->row[k] || (whole->row[at] == part->row[k] && whole->column[at] < part->column[k])))
+            at++;
+        if (at == whole->count || whole->row[at] != part->row[k] || whole->column[at] != part->column[k])
+            return false;
+        places[k] = at;
+    }
+    return true;
+}
+
+/* What is left of a sum, by its own colours, at the places of the whole; false: it has other places, or none can be found. */
+static bool values_of_rest(Context *ctx, const Fn *fn, Node *rest, int x_count, Node *const *xs, const Pattern *patterns, Node **values)
+{
+    int all = x_count * x_count;
+    Node *one = node_real(ctx, 1), **gradients = NEW_ARRAY(ctx->arena, Node *, x_count + 1);
+    Pattern *own = NEW_ARRAY(ctx->arena, Pattern, all + 1);
+    SparseBlock *blocks = NEW_ARRAY(ctx->arena, SparseBlock, all + 1);
+    diff_reverse(ctx, 1, &rest, &one, 0, x_count, xs, gradients, NULL);
+    if (!hessian_patterns(ctx, fn, x_count, xs, gradients, own))
+        return false;
+    int **places = NEW_ARRAY(ctx->arena, int *, all + 1);
+    for (int b = 0; b < all; b++) {
+        places[b] = NEW_ARRAY(ctx->arena, int, own[b].count + 1);
+        if (b / x_count <= b % x_count && !places_within(&own[b], &patterns[b], places[b]))
+            return false;
+    }
+    hessian_by_colors(ctx, x_count, xs, gradients, own, blocks);
+    for (int k = 0; k < x_count; k++) {
+        int64_t size = xs[k]->type->count;
+        values[all + k] = gradients[k] ? node_reshape(ctx, gradients[k], type_sized(ctx, ELEM_REAL, 1, &size)) : NULL;
+    }
+    for (int b = 0; b < all; b++) {
+        int64_t size = patterns[b].count;
+        if (b / x_count > b % x_count || own[b].count == 0)
+            continue;
+        Node *table = sparse_table(ctx, own[b].count, places[b]), *zero = node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, &size), 0);
+        values[b] = own[b].count == size ? blocks[b].values : node_index_add(ctx, zero, 1, &table, blocks[b].values);
+    }
+    return true;
+}
+
+static bool is_good(const SparseTerms *found)
+{
+    bool good = false;
+    for (int k = 0; k < found->sources.count; k++)
+        good |= found->sources.at[k].whole && !found->sources.at[k].bad;
+    return good;
+}
+
+/* What the sums are now.  A report on adjoints shows them as they were. */
+static void take_sums(Context *ctx, int x_count, Node *const *xs, const Pattern *patterns, const SparseTerms *found,
+                      Node *const *values, Node **y, Node **gradients, SparseBlock *blocks)
+{
+    int all = x_count * x_count;
+    for (int b = 0; b < all; b++) {
+        int64_t size = patterns[b].count;
+        if (b / x_count > b % x_count)
+            continue;
+        Node *zero = size ? node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, &size), 0) : NULL;
+        blocks[b] = block_with(ctx, &patterns[b], values[b] ? values[b] : zero);
+    }
+    if (ctx->options.keep_adjoints)
+        return;
+    for (int k = 0; k < x_count; k++)
+        if (gradients[k] && values[all + k])
+            gradients[k] = node_reshape(ctx, values[all + k], xs[k]->type);
+    if (!found->lacks)
+        *y = values[all + x_count];
+}
+
+/* As a sum of small functions, as far as y is one; false: it is none. */
+static bool hessian_by_terms(Context *ctx, const Fn *fn, Node **y, int x_count, Node *const *xs, Node **gradients,
+                             const Pattern *patterns, SparseBlock *blocks)
+{
+    Arena *arena = arena_new();
+    Unknowns u = unknowns_of(ctx, x_count, xs, arena);
+    SparseTerms found;
+    Node **values = NEW_ARRAY(ctx->arena, Node *, x_count * x_count + x_count + 2);
+    sparse_terms(ctx, *y, &u, &found);
+    sparse_analyse(ctx, &found, &u, patterns);
+    bool good = is_good(&found);
+    Node *rest = good ? sparse_rest(ctx, &found) : NULL;
+    if (rest)
+        good = values_of_rest(ctx, fn, rest, x_count, xs, patterns, values);
+    values[x_count * x_count + x_count] = node_plus(ctx, rest, found.apart);
+    if (good) {
+        sparse_elements(ctx, &found, values);
+        take_sums(ctx, x_count, xs, patterns, &found, values, y, gradients, blocks);
+    }
+    arena_free(arena);
+    return good;
+}
+
+bool sparse_hessian(Context *ctx, const Fn *fn, Node **y, int x_count, Node *const *xs, Node **gradients, SparseBlock *blocks)
+{
+    Pattern *patterns = NEW_ARRAY(ctx->arena, Pattern, x_count * x_count + 1);
+    if (!hessian_patterns(ctx, fn, x_count, xs, gradients, patterns))
+        return false;
+    if (!hessian_by_terms(ctx, fn, y, x_count, xs, gradients, patterns, blocks))
+        hessian_by_colors(ctx, x_count, xs, gradients, patterns, blocks);
     return true;
 }

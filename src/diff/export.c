@@ -389,12 +389,16 @@ static Str hessian_name(const Work *w, int i, int j)
 
 static void apply_sparse_hessian(Work *w)
 {
-    Node **gradients = gradients_of_scalar(w);
+    Node *one = node_real(w->ctx, 1), **gradients = reverse(w, &one), *y = w->ys[0];
     SparseBlock *blocks = NEW_ARRAY(w->ctx->arena, SparseBlock, w->x_count * w->x_count + 1);
-    if (!sparse_hessian(w->ctx, w->fn, w->x_count, w->xs, gradients, blocks)) {
+    if (!sparse_hessian(w->ctx, w->fn, &y, w->x_count, w->xs, gradients, blocks)) {
         too_sparse(w);
         return;
     }
+    for (int k = 0; k < w->fn->results.count; k++)
+        if (w->fn->results.at[k].node == w->ys[0])
+            w->fn->results.at[k].node = y;
+    add_gradients(w, gradients);
     for (int i = 0; i < w->x_count; i++)
         for (int j = i; j < w->x_count; j++)
             add_sparse(w, hessian_name(w, i, j), &blocks[i * w->x_count + j]);

@@ -38,7 +38,7 @@ static bool depends_on(Context *ctx, Node *n, const Node *x)
 }
 
 /* Where n begins in x, when it is a part of x in one piece; else -1. */
-static int64_t offset_in(const Node *n, const Node *x)
+int64_t sparse_offset(const Node *n, const Node *x)
 {
     int64_t offset = 0;
     for (; n != x; n = n->operands[0]) {
@@ -64,7 +64,7 @@ static bool find_parts(Trips *t, const Node *x)
     t->offset = NEW_ARRAY(t->arena, int64_t, t->body.captures + 1);
     for (int k = 0; k < t->body.captures; k++) {
         Node *outer = t->body.region->operands[capture_operand(&t->body, k)];
-        t->offset[k] = offset_in(outer, x);
+        t->offset[k] = sparse_offset(outer, x);
         any |= t->offset[k] >= 0;
         if (t->offset[k] < 0 && depends_on(t->ctx, outer, x))
             return false;
@@ -217,7 +217,7 @@ Node *sparse_table(Context *ctx, int count, const int *values)
 }
 
 /* x[places], flat; x itself where these are all of it in order. */
-static Node *picked(Context *ctx, Node *x, int count, const int *places)
+Node *sparse_picked(Context *ctx, Node *x, int count, const int *places)
 {
     int64_t size = x->type->count;
     bool all = count == size;
@@ -259,7 +259,7 @@ static Node *put_together(Trips *t, Node **parts, int count, const int *places)
     Node **values = NEW_ARRAY(t->arena, Node *, count + 1);
     int64_t one = 1;
     if (count > VALUES_MOST)
-        return picked(ctx, t->reads.count == 1 ? parts[0] : node_concat(ctx, t->reads.count, parts, 0), count, places);
+        return sparse_picked(ctx, t->reads.count == 1 ? parts[0] : node_concat(ctx, t->reads.count, parts, 0), count, places);
     for (int k = 0; k < count; k++) {
         int64_t place = places[k];
         int part = 0;
@@ -302,7 +302,7 @@ static Node *values_of(Trips *t, const Node *x, const Pattern *p, int colors)
     Node *all = run_trips(t, places, count);
     for (int k = 0; k < p->count; k++)
         entry[k] += p->row[k] / (int)t->row->type->count * count;
-    return picked(t->ctx, all, p->count, entry);
+    return sparse_picked(t->ctx, all, p->count, entry);
 }
 
 static Node *without_views(Node *n)

@@ -360,6 +360,7 @@ Fn *fn_scatter_sums(Context *, const Fn *);                 /* sums with scatter
  * large: only loops that do much in a trip and leave nothing but sums. */
 Fn *fn_lanes(Context *, const Fn *, int64_t lanes, int64_t least, bool large);
 const Fn *fn_scalars(Context *, const Fn *, int64_t limit);  /* loops and arrays written out where that saves much (scalars.c) */
+const Fn *fn_element_scalars(Context *, const Fn *, int64_t limit);  /* whatever it saves; NULL: of more operations */
 Fn *fn_tidy_regions(Context *, const Fn *);                 /* loops over one index become one; unused carries and stacks go (merge.c) */
 
 /* ---- evaluator (eval.c): the reference meaning, naive -------------------------------------------------------------- */

@@ -550,36 +550,39 @@ static Fn *written(Writer *w, const Fn *fn, Value *results)
     return made;
 }
 
-/* The function or body in scalars, or NULL. */
-static const Fn *try_scalars(Writer *w, const Fn *fn, int64_t limit)
+/* The function or body in scalars; NULL: it can not be. */
+static const Fn *write_scalars(Writer *w, const Fn *fn, int64_t largest_param)
 {
     Context *ctx = w->ctx;
     ArenaMark mark = arena_mark(ctx->scratch);
     Origin saved = graph_origin(ctx);
     Value *arguments = NEW_ARRAY(ctx->scratch, Value, fn->params.count + 1);
     Value *results = NEW_ARRAY(ctx->scratch, Value, fn->results.count + 1);
-    const Fn *made = NULL;
     w->number = map_new(ctx->scratch);
     w->finite = map_new(ctx->scratch);
     number_of(w, node_real(ctx, 0));
     for (int k = 0; k < fn->params.count; k++) {
         arguments[k].node = fn->params.at[k].node;
-        w->fails |= !w->bodies && arguments[k].node->type->count > limit;
+        w->fails |= !w->bodies && arguments[k].node->type->count > largest_param;
         if (!w->bodies && !w->fails)
             numbers_of(w, &arguments[k]);
     }
     if (!w->fails)
         write_nodes(w, fn, arguments, results);
-    if (!w->fails && w->work >= LEAST) {
-        const Fn *scalars = written(w, fn, results);
-        int64_t count = operations(ctx, scalars);
-        int64_t gain = w->bodies ? GAIN_IN_BODY : GAIN, length = w->bodies ? LENGTH_IN_BODY : LENGTH;
-        if (count <= limit && count * gain <= 2 * w->work && count * count <= w->work * length)
-            made = scalars;
-    }
+    const Fn *made = w->fails ? NULL : written(w, fn, results);
     graph_set_origin(ctx, saved);
     arena_release(ctx->scratch, mark);
     return made;
+}
+
+/* Where it saves much; else NULL. */
+static const Fn *try_scalars(Writer *w, const Fn *fn, int64_t limit)
+{
+    const Fn *scalars = write_scalars(w, fn, limit);
+    int64_t count = scalars ? operations(w->ctx, scalars) : 0;
+    int64_t gain = w->bodies ? GAIN_IN_BODY : GAIN, length = w->bodies ? LENGTH_IN_BODY : LENGTH;
+    bool saves = count <= limit && count * gain <= 2 * w->work && count * count <= w->work * length;
+    return scalars && w->work >= LEAST && saves ? scalars : NULL;
 }
 
 /* ---- bodies ------------------------------------------------------------------------------------------------------ */
@@ -628,4 +631,12 @@ const Fn *fn_scalars(Context *ctx, const Fn *fn, int64_t limit)
     const Fn *made = try_scalars(&w, fn, limit);
     Bodies b = { ctx, map_new(ctx->arena), limit, 4 * limit * TRIED };
     return made ? made : with_bodies(&b, fn);
+}
+
+const Fn *fn_element_scalars(Context *ctx, const Fn *fn, int64_t limit)
+{
+    Bodies b = { ctx, map_new(ctx->arena), limit, 4 * limit * TRIED };
+    Writer w = { .ctx = ctx, .bodies = &b, .largest = LARGEST, .most = limit * TRIED };
+    const Fn *made = write_scalars(&w, fn, INT64_MAX);
+    return made && operations(ctx, made) <= limit ? made : NULL;
 }
