@@ -214,6 +214,8 @@ typedef struct {
     NodeList nodes;
     Node **new_of;                                          /* by place; NULL for regions */
     Map *values;                                            /* region -> its values */
+    const Map *open;                                        /* of a body: what its params become; NULL: a function's stay */
+    NodeSet *into;                                          /* what the nodes of a body belong to */
 } Rewrite;
 
 static Node *now(const void *user, const Node *n)
@@ -240,9 +242,11 @@ static Node *rewritten(Rewrite *r, Node *n)
 
 static void rewrite_place(Rewrite *r, int k)
 {
-    Node *n = r->nodes.at[k];
+    Node *n = r->nodes.at[k], *opened = r->open ? map_get(r->open, n) : NULL;
     graph_set_origin(r->ctx, n->origin);
-    r->new_of[k] = n->op == OP_param ? n : rewritten(r, n);
+    r->new_of[k] = opened ? opened : n->op == OP_param ? n : rewritten(r, n);
+    if (r->into && r->new_of[k] == n && n->op != OP_param)
+        map_put(r->into->members, n, n);
     if (n->origin.name && r->new_of[k])
         node_set_name(r->new_of[k], n->origin.name);
 }
@@ -317,8 +321,8 @@ Fn *fn_rewrite_regions(Context *ctx, const Fn *old, NodeRewrite replace, RegionR
     return fn_rewrite_ordered(ctx, old, replace, region, NULL, user);
 }
 
-/* The user's rewriting, applied to bodies; a body that several regions share is done once. */
-typedef struct { NodeRewrite replace; void *user; Map *bodies; } Everywhere;
+/* The user's rewriting, applied to bodies as they are opened: so each is opened once, however deep it is. */
+typedef struct { NodeRewrite replace; void *user; } Everywhere;
 
 static Node *replace_everywhere(Context *ctx, const Node *n, Node *const *operands, void *user)
 {
@@ -326,23 +330,33 @@ static Node *replace_everywhere(Context *ctx, const Node *n, Node *const *operan
     return e->replace(ctx, n, operands, e->user);
 }
 
+static void rewrite_region(Context *, const Node *, Node *const *operands, void *user, Node **values);
+
+static void rewrite_body(Context *ctx, Node **roots, int count, const Map *open, NodeSet *into, void *user)
+{
+    Rewrite r = { .ctx = ctx, .replace = replace_everywhere, .region = rewrite_region, .user = user,
+                  .values = map_new(ctx->arena), .open = open, .into = into };
+    Origin saved = graph_origin(ctx);
+    NodeSet *before = graph_record(ctx, into);
+    ArenaMark mark = arena_mark(ctx->scratch);
+    nodes_reaching(ctx, roots, count, ctx->scratch, &r.nodes);
+    r.new_of = NEW_ARRAY(ctx->scratch, Node *, r.nodes.count + 1);
+    rewrite_all(&r);
+    for (int k = 0; k < count; k++)
+        roots[k] = now(&r, roots[k]);
+    arena_release(ctx->scratch, mark);
+    graph_record(ctx, before);
+    graph_set_origin(ctx, saved);
+}
+
 static void rewrite_region(Context *ctx, const Node *n, Node *const *operands, void *user, Node **values)
 {
-    Everywhere *e = user;
-    const Fn *body[2] = { NULL, NULL };
-    for (int b = 0; b < 2 && n->body[b]; b++) {
-        body[b] = map_get(e->bodies, n->body[b]);
-        if (body[b])
-            continue;
-        body[b] = fn_rewrite_regions(ctx, n->body[b], replace_everywhere, rewrite_region, e);
-        map_put(e->bodies, n->body[b], (Fn *)(uintptr_t)body[b]);
-    }
-    region_again(ctx, n, body, operands, NULL, values);
+    region_rewrite(ctx, n, operands, rewrite_body, user, values);
 }
 
 Fn *fn_rewrite(Context *ctx, const Fn *old, NodeRewrite replace, void *user)
 {
-    Everywhere e = { replace, user, map_new(ctx->arena) };
+    Everywhere e = { replace, user };
     return fn_rewrite_regions(ctx, old, replace_everywhere, rewrite_region, &e);
 }
 

@@ -33,6 +33,11 @@ Node *node_make(Context *, Op, const Type *, int count, Node *const *operands, i
 typedef Node *(*NodeNow)(const void *user, const Node *old);
 void fn_rewrite_records(Context *, const Fn *old, Fn *fn, NodeNow, const void *user);
 
+bool region_is_renamed(Context *, const Node *region, Node *const *operands);  /* region.c: node_rebuild does for region_again */
+/* region.c: the region over other operands, with its bodies opened by `rewrite`: roots, what their params become, and the set that
+ * what is made, or stays, belongs to. */
+typedef void (*BodyRewrite)(Context *, Node **roots, int count, const Map *open, NodeSet *into, void *user);
+void region_rewrite(Context *, const Node *region, Node *const *operands, BodyRewrite, void *user, Node **values);
 void region_leave_out(Context *, Map *open, Node *param);   /* region.c: its param is 0 where a body is opened */
 
 /* identity.c: for fold.c.  Of a sum over these axes, negative; NULL: not of an identity. */

@@ -116,6 +116,7 @@ struct Node {
     Op op : 16;                                             /* there are millions of nodes: the order saves space */
     bool closed : 1;                                        /* made of constants alone, by no region */
     bool carried : 1;                                       /* depends on what a loop carries (node_mark_carried) */
+    bool captured : 1;                                      /* a param that stands for an outer value in bodies (region.c) */
     int id;                                                 /* creation order; larger than every operand's */
     const Type *type;
     int operand_count, attr_count;

@@ -4,8 +4,9 @@
  * which makes it an operand of the region.  So a walk over operands sees every dependence, differentiating a region is
  * differentiating a function, and what does not depend on a loop's own params is computed outside: closing hoists it.
  *
- * Every outer value has one capture param, whichever region captures it.  Two loops over one index param are the same
- * iteration, so a loop and its adjoint share the nodes of their bodies. */
+ * Every outer value has one capture param, whichever region captures it, and that stands for itself in the regions within.
+ * So the bodies within a body stay what they are when it is opened and closed.  Two loops over one index param are the
+ * same iteration, so a loop and its adjoint share the nodes of their bodies. */
 #include "graph.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@ typedef struct {
     bool *reads, *inside;                                   /* by place: depends on an own param; belongs to the body */
     Node **rows;                                            /* by place: what an index reads from, with fewer indices; or NULL */
     NodeList captures, params;                              /* outer values, and what stands for them */
+    Map *taken;                                             /* these params */
 } Closing;
 
 static bool has_flag(const Closing *c, const bool *flags, const Node *n)
@@ -190,16 +192,28 @@ static Node *inner_operand(const Closing *c, const Node *n, int k)
 }
 
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
+/* NULL: it has none yet. */
+static Node *param_of(Context *ctx, Node *outer)
+{
+    Graph *g = graph_of(ctx);
+    if (!g->captures)
+        g->captures = map_new(ctx->arena);
+    return outer->captured ? outer : map_get(g->captures, outer);
+}
+
 static Node *capture_param(Closing *c, Node *outer)
 {
-    Graph *g = graph_of(c->ctx);
-    if (!g->captures)
-        g->captures = map_new(c->ctx->arena);
-    Node *param = map_get(g->captures, outer);
-    if (!param || is_own(c->parts, param)) {
-        param = node_param(c->ctx, outer->origin.name, outer->type, outer->origin.span);
-        map_put(g->captures, outer, param);
+    Node *param = param_of(c->ctx, outer);
+    if (param && !is_own(c->parts, param) && !map_get(c->taken, param)) {
+        map_put(c->taken, param, outer);
+        return param;
     }
+    bool is_first = !param || is_own(c->parts, param);
+    param = node_param(c->ctx, outer->origin.name, outer->type, outer->origin.span);
+    param->captured = true;
+    if (is_first)
+        map_put(graph_of(c->ctx)->captures, outer, param);
+    map_put(c->taken, param, outer);
     return param;
 }
 
@@ -220,6 +234,7 @@ static void find_captures(Closing *c, Node *const *roots, int root_count)
     Arena *scratch = c->ctx->scratch;
     Map *seen = map_new(scratch), *visited = map_new(scratch);
     Vec(Visit) stack = { 0 };
+    c->taken = map_new(scratch);
     for (int k = 0; k < root_count; k++) {
         capture(c, seen, roots[k]);
         if (has_flag(c, c->inside, roots[k]) && !map_get(visited, roots[k]))
@@ -431,6 +446,36 @@ bool node_find_by(Context *ctx, const Node *n, bool *by)
     return any;
 }
 
+/* What has no param yet gets the one that the body has for it. */
+static void keep_params(Context *ctx, const Node *region, const Fn *body, Node *const *operands)
+{
+    int own = region_own_count(region), leading = region_leading_count(region);
+    for (int k = own; k < body->params.count; k++) {
+        Node *now = operands[leading + k - own], *param = body->params.at[k].node;
+        if (now && param->captured && !param_of(ctx, now))
+            map_put(graph_of(ctx)->captures, now, param);
+    }
+}
+
+/* Would the region be made again with the same bodies over these operands?  Then nothing that a body knows of them has changed. */
+bool region_is_renamed(Context *ctx, const Node *region, Node *const *operands)
+{
+    int own = region_own_count(region), leading = region_leading_count(region);
+    for (int k = 0; k < region->operand_count; k++) {
+        Node *now = operands[k], *old = region->operands[k], *param = k < leading ? NULL : param_of(ctx, now);
+        if (k >= leading && (now->closed || (now->carried != old->carried && now->type->rank)
+                             || (param ? param != region->body[0]->params.at[own + k - leading].node : now->op != old->op)))
+            return false;
+        if (k < leading && now != old && (now->closed || now->op == OP_not))
+            return false;
+        for (int i = 0; k < leading && i < k; i++)
+            if (now == operands[i] && old != region->operands[i])
+                return false;
+    }
+    keep_params(ctx, region, region->body[0], operands);
+    return true;
+}
+
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 static void loop_again(Context *ctx, const Node *region, const Fn *body, Node *const *operands, const bool *keep,
                        Node **roots, const NodeSet *set, Node **values)
@@ -490,7 +535,7 @@ void region_leave_out(Context *ctx, Map *open, Node *param)
 
 /* The bodies' results over the region's operands; those that are not kept stay as they are. */
 static void open_roots(Context *ctx, const Node *region, const Fn *const *body, Node *const *operands, const bool *keep,
-                       Node **roots, NodeSet *set)
+                       BodyRewrite rewrite, void *user, Node **roots, NodeSet *set)
 {
     int own = region_own_count(region), leading = region_leading_count(region), first = region->op == OP_while_loop;
     int count = 0, kept = 0, most = body[0]->results.count + (body[1] ? body[1]->results.count : 0);
@@ -515,24 +560,39 @@ static void open_roots(Context *ctx, const Node *region, const Fn *const *body, 
             count++;
         }
     }
-    graph_substitute(ctx, asked, kept, open, NULL, set);
+    if (rewrite)
+        rewrite(ctx, asked, kept, open, set, user);
+    else
+        graph_substitute(ctx, asked, kept, open, NULL, set);
     for (int k = 0; k < kept; k++)
         roots[place[k]] = asked[k];
 }
 
-void region_again(Context *ctx, const Node *region, const Fn *const *body, Node *const *operands, const bool *keep,
-                  Node **values)
+static void make_again(Context *ctx, const Node *region, const Fn *const *body, Node *const *operands, const bool *keep,
+                       BodyRewrite rewrite, void *user, Node **values)
 {
     int count = body[0]->results.count;
     Arena *own = arena_new();
     NodeSet set = { .floor = NODE_SET_MEMBERS, .members = map_new(own) };
     Node **roots = NEW_ARRAY(ctx->arena, Node *, 2 * count + 1);
-    open_roots(ctx, region, body, operands, keep, roots, &set);
+    keep_params(ctx, region, body[0], operands);
+    open_roots(ctx, region, body, operands, keep, rewrite, user, roots, &set);
     if (region->op == OP_branch)
         branch_again(ctx, operands[0], count, roots, keep, &set, values);
     else
         loop_again(ctx, region, body[0], operands, keep, roots, &set, values);
     arena_free(own);
+}
+
+void region_again(Context *ctx, const Node *region, const Fn *const *body, Node *const *operands, const bool *keep,
+                  Node **values)
+{
+    make_again(ctx, region, body, operands, keep, NULL, NULL, values);
+}
+
+void region_rewrite(Context *ctx, const Node *region, Node *const *operands, BodyRewrite rewrite, void *user, Node **values)
+{
+    make_again(ctx, region, region->body, operands, NULL, rewrite, user, values);
 }
 
 void region_branches_again(Context *ctx, int count, Node *const *branches, Node **const *operands, const bool *const *keep,
@@ -548,7 +608,7 @@ void region_branches_again(Context *ctx, int count, Node *const *branches, Node 
     for (int k = 0; k < count; k++) {
         int results = region_result_count(branches[k]);
         Node **roots = NEW_ARRAY(ctx->arena, Node *, 2 * results + 1);
-        open_roots(ctx, branches[k], branches[k]->body, operands[k], keep[k], roots, &set);
+        open_roots(ctx, branches[k], branches[k]->body, operands[k], keep[k], NULL, NULL, roots, &set);
         for (int i = 0; i < results; i++) {
             if (!keep[k][i])
                 continue;

@@ -52,6 +52,14 @@ static Map *users_of(Everywhere *all, const Fn *fn)
 }
 
 /* ---- scatters ---------------------------------------------------------------------------------------------------- */
+static const Node *chain_base(const Node *n)
+{
+    while (n->op == OP_index_add)
+        n = n->operands[0];
+    return n;
+}
+
+static Node *chain_onto(Context *ctx, Node *base, const Node *chain, bool negative);
 static bool from_zero(Everywhere *all, const Fn *body, const Node *n);
 static int additive_param(Everywhere *all, const Fn *body, int result);
 
@@ -66,20 +74,19 @@ static bool branch_from_zero(Everywhere *all, const Node *n)
     return true;
 }
 
-/* A loop that adds up from zero, and that nothing else in the body reads for this. */
+/* A loop that adds up from zero or from scatters into zeros, and that nothing else in the body reads for this. */
 static bool loop_from_zero(Everywhere *all, const Fn *body, const Node *n)
 {
     const Node *loop = n->op == OP_result ? n->operands[0] : n;
     int first = loop->op == OP_while_loop;
     return (first || loop->op == OP_loop) && n->attr[0] < loop->attr[1] && uses(users_of(all, body), n) == 1
-        && node_is_zero(loop->operands[!first + n->attr[0]])
+        && node_is_zero(chain_base(loop->operands[!first + n->attr[0]]))
         && additive_param(all, loop->body[0], first + (int)n->attr[0]) == 1 + n->attr[0];
 }
 
 static bool from_zero(Everywhere *all, const Fn *body, const Node *n)
 {
-    while (n->op == OP_index_add)
-        n = n->operands[0];
+    n = chain_base(n);
     return node_is_zero(n) || branch_from_zero(all, n) || loop_from_zero(all, body, n);
 }
 
@@ -123,10 +130,7 @@ static Node *chain_onto(Context *ctx, Node *base, const Node *chain, bool negati
 
 static bool is_zero_chain(const Node *n)
 {
-    bool any = n->op == OP_index_add;
-    while (n->op == OP_index_add)
-        n = n->operands[0];
-    return any && node_is_zero(n);
+    return n->op == OP_index_add && node_is_zero(chain_base(n));
 }
 
 /* ---- loops that add up ------------------------------------------------------------------------------------------- */
@@ -404,7 +408,8 @@ static Node *started_loop(Context *ctx, const Node *value, Node *start, Map *mov
     Node *loop = value->operands[0];
     Node **operands = arena_copy(ctx->arena, loop->operands, sizeof *operands * (size_t)loop->operand_count);
     Node **values = NEW_ARRAY(ctx->arena, Node *, region_result_count(loop) + 1);
-    operands[(loop->op == OP_loop) + value->attr[0]] = start;
+    Node **init = &operands[(loop->op == OP_loop) + value->attr[0]];
+    *init = chain_onto(ctx, start, *init, false);
     region_again(ctx, loop, loop->body, operands, NULL, values);
     for (int k = 0; k < region_result_count(loop); k++)
         if (k != value->attr[0])
@@ -415,9 +420,7 @@ static Node *started_loop(Context *ctx, const Node *value, Node *start, Map *mov
 /* The node with `start` in the place of the zeros that it scatters into. */
 static Node *started(Context *ctx, Node *n, Node *start, Map *moved)
 {
-    Node *base = n;
-    while (base->op == OP_index_add)
-        base = base->operands[0];
+    const Node *base = chain_base(n);
     if (base->op == OP_result && base->operands[0]->op != OP_branch)
         start = started_loop(ctx, base, start, moved);
     if (base->op == OP_result && base->operands[0]->op == OP_branch) {

@@ -60,7 +60,7 @@ static Node *again(Substitution *s, Node *n, int place)
         return n;
     if (n->op == OP_bind)
         return node_bind(ctx, operands[0], n->origin.name);
-    if (!node_is_region(n))
+    if (!node_is_region(n) || region_is_renamed(ctx, n, operands))
         return node_rebuild(ctx, n, operands);
     s->values[place] = NEW_ARRAY(ctx->scratch, Node *, region_result_count(n));
     region_again(ctx, n, n->body, operands, NULL, s->values[place]);
