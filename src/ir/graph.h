@@ -13,6 +13,7 @@ struct Graph {
     Origin origin;
     Map *captures;                                          /* outer value -> the param that stands for it in bodies (region.c) */
     Map *bodies;                                            /* of regions, interned: hash -> BodyList */
+    Map *reads;                                             /* body of a region -> what its values read (merge.c) */
     Vec(ScalarFn *) scalar_fns;                             /* declared functions of scalars (call.c) */
     Vec(AdjointRecord) inner; Vec(KeepNote) kept;           /* for --explain, of the function that is differentiated */
     NodeSet *record;                                        /* nodes made or met are members; NULL: of none */

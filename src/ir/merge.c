@@ -23,7 +23,6 @@ typedef struct {
     Map *groups;                                            /* region -> Group */
     Map *new_of, *values;                                   /* node -> node, region -> its values */
     Arena *arena;
-    Map *reads;                                             /* value of a region in a body -> bool per operand of that */
 } Tidy;
 
 static bool is_loop(const Node *n) { return n->op == OP_loop || n->op == OP_while_loop; }
@@ -39,20 +38,36 @@ static bool *keep_of(Tidy *t, const Node *region)
 
 static void operands_read(Tidy *t, const Node *region, bool *keep, bool *reads);
 
+/* Known for all regions of these bodies: else each level of nested ones would be walked for every level around it. */
+typedef struct Reads {
+    const Fn *no;
+    Op op;
+    int64_t carries, value;
+    bool *operands;
+    struct Reads *next;
+} Reads;
+
 /* What one value of a region in a body reads of its operands. */
 static const bool *read_for(Tidy *t, const Node *result)
 {
     enum { PRECISE = 32 };                                  /* values of a region; of larger ones all is read */
+    Graph *g = graph_of(t->ctx);
     const Node *region = result->operands[0];
     int values = region_result_count(region);
-    bool *reads = map_get(t->reads, result);
-    if (reads)
-        return reads;
-    map_put(t->reads, result, reads = NEW_ARRAY(t->arena, bool, region->operand_count + 1));
-    bool *keep = NEW_ARRAY(t->arena, bool, values + 1);
+    int64_t carries = region->op == OP_branch ? 0 : region->attr[1], value = values > PRECISE ? 0 : result->attr[0];
+    if (!g->reads)
+        g->reads = map_new(t->ctx->arena);
+    Reads *known = map_get(g->reads, region->body[0]);
+    for (const Reads *r = known; r; r = r->next)
+        if (r->no == region->body[1] && r->op == region->op && r->carries == carries && r->value == value)
+            return r->operands;
+    Reads *made = NEW(t->ctx->arena, Reads);
+    bool *reads = NEW_ARRAY(t->ctx->arena, bool, region->operand_count + 1), *keep = NEW_ARRAY(t->arena, bool, values + 1);
     for (int k = 0; k < values; k++)
         keep[k] = values > PRECISE || k == result->attr[0];
     operands_read(t, region, keep, reads);
+    *made = (Reads){ region->body[1], region->op, carries, value, reads, map_get(g->reads, region->body[0]) };
+    map_put(g->reads, region->body[0], made);
     return reads;
 }
 
@@ -475,7 +490,7 @@ static Fn *tidy_level(Context *ctx, const Fn *fn)
     Origin saved = graph_origin(ctx);
     Arena *scratch = arena_new();
     Tidy t = { .ctx = ctx, .keep = map_new(scratch), .groups = map_new(scratch), .new_of = map_new(scratch),
-               .values = map_new(scratch), .arena = scratch, .reads = map_new(scratch) };
+               .values = map_new(scratch), .arena = scratch };
     for (int k = 0; k < fn->results.count; k++)
         roots[k] = fn->results.at[k].node;
     ArenaMark mark = arena_mark(ctx->scratch);
