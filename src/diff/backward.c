@@ -172,6 +172,7 @@ typedef struct {
     Node *trip;                                             /* a param: stands for the trip that runs */
     Node **bars;                                            /* per carry: the adjoint carried in, a param; NULL: none */
     Node **carry_adjoints, **capture_adjoints;              /* out of the body; NULL: nothing flows */
+    Node **capture_masks;                                   /* where that is not zero, if it is known */
     bool apart;                                             /* the loop has run when its adjoints are known */
     AdjointRecords records;                                 /* of the last sweep */
 } Backward;
@@ -202,7 +203,7 @@ static Node *seed_of_stack(Backward *w, int k)
     Context *ctx = b->ctx;
     Node *adjoint = w->value_adjoints[k];
     if (b->batch > 0 || adjoint->closed || adjoint->op != OP_where || !node_is_zero(adjoint->operands[2])
-        || !zeros_matter(b->values[0][k]))
+        || !(zeros_matter(b->values[0][k]) || is_tape(b->values[0][k])))
         return row_at(ctx, stand_in_of_adjoint(w, adjoint), b->batch, w->trip);
     Node *row = row_at(ctx, stand_in_of_adjoint(w, adjoint->operands[1]), 0, w->trip);
     Node *chosen = body_stand_in(b, node_expand(ctx, adjoint->operands[0], adjoint->type));
@@ -255,7 +256,7 @@ static void sweep_once(Backward *w, Node *const *stack_seeds, const bool *wanted
     Context *ctx = b->ctx;
     int count = b->carries + b->stacks, inputs = b->carries + b->captures, wrt_count = 0;
     Node **seeds = NEW_ARRAY(ctx->arena, Node *, count + 1), **wrt = NEW_ARRAY(ctx->arena, Node *, inputs + 1);
-    Node **found = NEW_ARRAY(ctx->arena, Node *, inputs + 1);
+    Node **found = NEW_ARRAY(ctx->arena, Node *, inputs + 1), **masks = NEW_ARRAY(ctx->arena, Node *, inputs + 1);
     int *which = NEW_ARRAY(ctx->arena, int, inputs + 1);
     for (int k = 0; k < count; k++)
         seeds[k] = k < b->carries ? w->bars[k] : stack_seeds[k];
@@ -267,10 +268,14 @@ static void sweep_once(Backward *w, Node *const *stack_seeds, const bool *wanted
         }
     }
     w->records.count = 0;
-    diff_reverse(ctx, count, b->values[0], seeds, b->batch, wrt_count, wrt, found, &w->records);
+    diff_reverse_masked(ctx, count, b->values[0], seeds, b->batch, wrt_count, wrt, found, masks, &w->records);
     memset(w->carry_adjoints, 0, sizeof *w->carry_adjoints * (size_t)inputs);
-    for (int k = 0; k < wrt_count; k++)
+    memset(w->capture_masks, 0, sizeof *w->capture_masks * (size_t)b->captures);
+    for (int k = 0; k < wrt_count; k++) {
         w->carry_adjoints[which[k]] = found[k];
+        if (which[k] >= b->carries)
+            w->capture_masks[which[k] - b->carries] = masks[k];
+    }
 }
 
 /* The carries that adjoints flow through grow to a fixed point. */
@@ -283,6 +288,7 @@ static void sweep_body(Backward *w, const bool *wanted)
     w->bars = NEW_ARRAY(ctx->arena, Node *, b->carries + 1);
     w->carry_adjoints = NEW_ARRAY(ctx->arena, Node *, b->carries + b->captures + 1);
     w->capture_adjoints = w->carry_adjoints + b->carries;
+    w->capture_masks = NEW_ARRAY(ctx->arena, Node *, b->captures + 1);
     for (int k = 0; k < count; k++) {
         if (!w->value_adjoints[k])
             continue;
@@ -500,6 +506,7 @@ static void read_tape(Body *b, Node *const *results, int count, Node *trip, Map 
 typedef struct {
     Nodes inits, carries, results;
     Vec(int) of;                                            /* carry k >= 0, capture -1 - k */
+    Vec(int) chosen;                                        /* after these: captures, of which is counted what was chosen */
 } Adjoint;
 
 /* A carry's adjoint that passes through unchanged is no carry: it is what arrived. */
@@ -524,23 +531,35 @@ static void add_bars(Backward *w, Adjoint *a, Map *replacement, Node **operand_a
     }
 }
 
+static Node *new_sum(Backward *w, Adjoint *a, const Node *like, const char *suffix)
+{
+    Node *sum = body_param_like(w->body, like, w->seed, suffix);
+    vec_push(w->body->ctx->arena, &a->inits, node_fill(w->body->ctx, sum->type, 0));
+    vec_push(w->body->ctx->arena, &a->carries, sum);
+    return sum;
+}
+
 static void add_sums(Backward *w, Adjoint *a)
 {
     Body *b = w->body;
     Context *ctx = b->ctx;
     int count = 0;
-    Node **sums = NEW_ARRAY(ctx->arena, Node *, b->captures + 1);
-    Node **added = NEW_ARRAY(ctx->arena, Node *, b->captures + 1);
+    Node **sums = NEW_ARRAY(ctx->arena, Node *, 2 * b->captures + 1);
+    Node **added = NEW_ARRAY(ctx->arena, Node *, 2 * b->captures + 1);
     Map *moved = map_new(ctx->arena);
     for (int k = 0; k < b->captures; k++) {
         if (!w->capture_adjoints[k])
             continue;
-        Node *sum = body_param_like(b, b->capture[k], w->seed, "_bar");
-        vec_push(ctx->arena, &a->inits, node_fill(ctx, sum->type, 0));
-        vec_push(ctx->arena, &a->carries, sum);
         vec_push(ctx->arena, &a->of, -1 - k);
-        sums[count] = sum;
+        sums[count] = new_sum(w, a, b->capture[k], "_bar");
         added[count++] = w->capture_adjoints[k];
+    }
+    for (int k = 0; k < b->captures; k++) {
+        if (!w->capture_adjoints[k] || !w->capture_masks[k])
+            continue;
+        vec_push(ctx->arena, &a->chosen, k);
+        sums[count] = new_sum(w, a, b->capture[k], "_chosen");
+        added[count++] = mask_count(ctx, w->capture_masks[k]);
     }
     accumulate(ctx, count, sums, added, moved);
     for (int k = 0; k < count; k++)
@@ -601,5 +620,7 @@ void loop_reverse(Context *ctx, Node *region, Node *const *value_adjoints, int b
         if (of < 0)
             conditions[operand] = any_trip(ctx, w.trips);
     }
+    for (int k = 0; k < a.chosen.count; k++)
+        conditions[capture_operand(&b, a.chosen.at[k])] = node_binary(ctx, OP_gt, made[a.of.count + k], node_real(ctx, 0));
     body_end(&b);
 }

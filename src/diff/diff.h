@@ -12,6 +12,9 @@
 typedef Vec(AdjointRecord) AdjointRecords;
 void diff_reverse(Context *, int y_count, Node *const *ys, Node *const *seeds, int batch,
                   int wrt_count, Node *const *wrt, Node **result, AdjointRecords *records);
+/* The same; masks[i]: where anything that was chosen flows to wrt[i], if that is known, for params that stand for a tape. */
+void diff_reverse_masked(Context *, int y_count, Node *const *ys, Node *const *seeds, int batch,
+                         int wrt_count, Node *const *wrt, Node **result, Node **masks, AdjointRecords *records);
 /* forward.c: tangents of ys for tangents v of xs (NULL: none flows).  result[k] is NULL when nothing flows. */
 void diff_forward(Context *, int x_count, Node *const *xs, Node *const *tangents, int batch,
                   int y_count, Node *const *ys, Node **result);

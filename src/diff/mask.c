@@ -126,6 +126,21 @@ static Node *mask_before_recurrence(Context *ctx, const Node *n, Node *mask)
     return positive(ctx, axis_flip(ctx, count, axis));
 }
 
+/* As a sum, which a loop can go on with; of a mask that is wanted for a tape. */
+Node *mask_count(Context *ctx, Node *mask)
+{
+    if (mask->op == OP_or)
+        return node_binary(ctx, OP_add, mask_count(ctx, mask->operands[0]), mask_count(ctx, mask->operands[1]));
+    if (mask->op == OP_gt && mask->operands[0]->op == OP_index_add && node_is_zero(mask->operands[1]))
+        return mask->operands[0];
+    return node_to_real(ctx, mask);
+}
+
+Node *mask_before_index(Context *ctx, const Node *n, Node *mask)
+{
+    return positive(ctx, linear_adjoint(ctx, n, 0, node_to_real(ctx, mask), 0));
+}
+
 /* An element goes into all of its line. */
 static Node *mask_of_line(Context *ctx, const Node *n, int operand, Node *mask)
 {

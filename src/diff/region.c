@@ -10,13 +10,33 @@
 
 typedef Vec(Node *) Nodes;
 
+/* Also of what a loop within has stacked. */
+static bool stack_matters(const Node *n) { return zeros_matter(n) || (n->op == OP_result && is_tape(n)); }
+
 /* ---- bodies ------------------------------------------------------------------------------------------------------- */
 Node *body_stand_in(Body *b, Node *outer)
 {
     Node *param = node_param(b->ctx, outer->origin.name, outer->type, outer->origin.span);
     map_put(b->outer, param, outer);
     param->carried = outer->carried;
+    param->taped = is_tape(outer);
     return param;
+}
+
+bool is_tape(const Node *n)
+{
+    while (n->op == OP_index)
+        n = n->operands[0];
+    if (n->op == OP_param)
+        return n->taped;
+    if (n->op != OP_result || n->type->elem != ELEM_REAL)
+        return false;
+    const Node *loop = n->operands[0];
+    if ((loop->op != OP_loop && loop->op != OP_while_loop) || n->attr[0] < loop->attr[1])
+        return false;
+    const Fn *body = loop->body[0];
+    int first = loop->op == OP_while_loop;
+    return first + n->attr[0] < body->results.count && stack_matters(body->results.at[first + n->attr[0]].node);
 }
 
 /* What is made of constants stays as it is, so that a sweep sees the pattern of a seed. */

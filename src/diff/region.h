@@ -6,7 +6,7 @@
 
 /* Adjoints of a region's operands, from those of its values (indexed as node_result; NULL: none).  Only operands with
  * wanted[k] are computed; the others and those that nothing flows to stay NULL.  Where conditions[k] is not NULL and does
- * not hold, the adjoint is zero because the operand was not read. */
+ * not hold, the adjoint is zero because the operand was not read; it is a scalar, or has the operand's shape. */
 void region_reverse(Context *, Node *region, Node *const *value_adjoints, int batch, const bool *wanted,
                     Node **operand_adjoints, Node **conditions);
 /* Tangents of a region's values from those of its operands. */
@@ -42,6 +42,8 @@ static inline int capture_operand(const Body *b, int k) { return b->leading + b-
 /* The loop with these carries and results, which are in terms of outer values. */
 void body_loop(const Body *, int carry_count, Node *const *inits, Node *const *carries, int result_count,
                Node *const *results, Node *condition, Node **values);
+/* Does n come from what a loop stacked, with a slope that may be infinite shortly before? */
+bool is_tape(const Node *n);
 Node *first_present(Node *const *nodes, int count);
 Node *or_zero(Context *, Node *x, const Type *);
 

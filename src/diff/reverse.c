@@ -16,7 +16,7 @@ typedef struct Term {
 typedef struct {
     bool active, wanted;                                    /* depends on a wrt; is one */
     Term *first, *last;
-    Node *adjoint;                                          /* once visited, if wanted */
+    Node *adjoint, *mask;                                   /* once visited, if wanted */
     Node **values, *condition;                              /* of a region: its values' adjoints, their mask */
 } Slot;
 
@@ -184,6 +184,19 @@ static Node *adjoint_rule(Sweep *s, Node *n, int operand, Node *g)
     return perhaps_wrong(s->ctx, n, operand, built_adjoint(s, n, operand, g));
 }
 
+static bool is_saved(const Node *n) { return n->op == OP_param && n->taped; }
+
+/* The mask goes on into a tape: there may be an infinite slope behind it. */
+static Flow flow_to_operand(Sweep *s, const Node *n, int operand, Flow arrived, Node *value)
+{
+    Flow to = flow_through(s->ctx, n, operand, arrived, value, s->batch);
+    if (arrived.mask && !to.mask && n->op == OP_index && s->batch == 0 && is_saved(n->operands[operand])) {
+        to.mask = mask_before_index(s->ctx, n, arrived.mask);
+        to.clean = true;
+    }
+    return to;
+}
+
 static void propagate(Sweep *s, Node *n, Flow arrived)
 {
     arrived = flow_arrived(s->ctx, n, arrived);
@@ -197,7 +210,7 @@ static void propagate(Sweep *s, Node *n, Flow arrived)
         if (value && !arrived.mask)
             warn_singular(s->ctx, n, k);
         if (value)
-            add_term(s, n->operands[k], flow_through(s->ctx, n, k, arrived, value, s->batch), n, k);
+            add_term(s, n->operands[k], flow_to_operand(s, n, k, arrived, value), n, k);
     }
 }
 
@@ -211,7 +224,8 @@ static void arrive_at_region(Sweep *s, const Node *result, Flow f)
         slot->values = NEW_ARRAY(s->ctx->scratch, Node *, region_result_count(region));
         slot->condition = condition;
     }
-    slot->values[result->attr[0]] = flow_value(s->ctx, f);
+    bool keeps = f.mask && f.clean && s->batch == 0 && is_tape(result);
+    slot->values[result->attr[0]] = keeps ? node_where(s->ctx, f.mask, f.value, node_real(s->ctx, 0)) : flow_value(s->ctx, f);
     if (slot->condition != condition)
         slot->condition = NULL;
 }
@@ -303,8 +317,10 @@ static void visit(Sweep *s, Node *n, Slot *slot)
     Flow sum = sum_terms(ctx, slot);
     if ((!sum.near || sum.clean) && !sum.bare)
         name_after(ctx, n, "_bar", sum.value, s->first_new);
-    if (slot->wanted)
+    if (slot->wanted) {
         slot->adjoint = flow_value(ctx, sum);
+        slot->mask = sum.mask;
+    }
     if (slot->adjoint)
         name_after(ctx, n, "_bar", slot->adjoint, s->first_new);
     if (s->records)
@@ -325,6 +341,12 @@ static Flow seed_flow(Context *ctx, Node *seed, int batch)
 void diff_reverse(Context *ctx, int y_count, Node *const *ys, Node *const *seeds, int batch,
                   int wrt_count, Node *const *wrt, Node **result, AdjointRecords *records)
 {
+    diff_reverse_masked(ctx, y_count, ys, seeds, batch, wrt_count, wrt, result, NULL, records);
+}
+
+void diff_reverse_masked(Context *ctx, int y_count, Node *const *ys, Node *const *seeds, int batch,
+                         int wrt_count, Node *const *wrt, Node **result, Node **masks, AdjointRecords *records)
+{
     Sweep s = { .ctx = ctx, .batch = batch, .first_new = graph_node_count(ctx),
                 .sparse = seeds_are_sparse(y_count, seeds), .records = ctx->options.keep_adjoints ? records : NULL };
     ArenaMark mark = arena_mark(ctx->scratch);
@@ -341,6 +363,8 @@ void diff_reverse(Context *ctx, int y_count, Node *const *ys, Node *const *seeds
     }
     for (int k = 0; k < wrt_count; k++)
         result[k] = slot_of(&s, wrt[k]) ? slot_of(&s, wrt[k])->adjoint : NULL;
+    for (int k = 0; masks && batch == 0 && k < wrt_count; k++)
+        masks[k] = result[k] && is_saved(wrt[k]) ? slot_of(&s, wrt[k])->mask : NULL;
     graph_set_origin(ctx, saved);
     arena_release(ctx->scratch, mark);
 }

@@ -81,6 +81,10 @@ Node *flow_seed(Context *, const Node *n, Flow);
 Flow flow_through(Context *, const Node *n, int operand, Flow arrived, Node *value, int batch);
 /* What arrived, as the rule of n can take it. */
 Flow flow_arrived(Context *, const Node *n, Flow arrived);
+/* Of an index n into what a loop saved: the mask of its operand. */
+Node *mask_before_index(Context *, const Node *n, Node *mask);
+/* How often each element of the operand was chosen, of such masks; with the type of a real. */
+Node *mask_count(Context *, Node *mask);
 /* The one element that decides for the whole mask, if there is one; and the mask of that shape. */
 Node *mask_condition(Node *mask);
 Node *mask_of_condition(Context *, Node *condition, const Type *shape);

@@ -117,6 +117,7 @@ struct Node {
     bool closed : 1;                                        /* made of constants alone, by no region */
     bool carried : 1;                                       /* depends on what a loop carries (node_mark_carried) */
     bool captured : 1;                                      /* a param that stands for an outer value in bodies (region.c) */
+    bool taped : 1;                                         /* a param that stands for what a loop saved (diff/region.c) */
     int id;                                                 /* creation order; larger than every operand's */
     const Type *type;
     int operand_count, attr_count;
