@@ -479,6 +479,34 @@ static bool accumulates_directly(const Lowering *lower, const NodeInfo *info)
         && !factor_fits(info->node);
 }
 
+/* The value that takes over the memory of this one, if it is one of a region. */
+static const NodeInfo *taken_over(const Lowering *lower, const NodeInfo *info)
+{
+    const Node *by = info->taken_by;
+    if (!by || !node_is_region(by))
+        return by ? info_of(lower, by) : NULL;
+    for (int k = 0; k < region_result_count(by); k++) {
+        const Node *value = info_of(lower, by)->values[k];
+        bool carried = by->op != OP_branch && k < by->attr[1];
+        const Node *from = !value ? NULL : carried ? by->operands[region_leading_count(by) - by->attr[1] + k] : schedule_base(value);
+        while (from && from->op == OP_reshape)
+            from = from->operands[0];
+        if (from == info->node)
+            return info_of(lower, value);
+    }
+    return NULL;
+}
+
+/* Where what becomes of this value is asked for; NULL: nowhere in particular. */
+static Buffer *final_buffer(const Lowering *lower, const NodeInfo *info)
+{
+    const NodeInfo *last = info;
+    for (const NodeInfo *next = taken_over(lower, last); next; next = taken_over(lower, next))
+        last = next;
+    const Target *t = last != info && last->result ? &lower->targets[last->result - 1] : NULL;
+    return t && t->buffer && !t->in_place && !t->accumulate ? t->buffer : NULL;
+}
+
 Buffer *lower_buffer(Lowering *lower, NodeInfo *info)
 {
     const Node *n = info->node, *base = schedule_base(n);
@@ -492,8 +520,8 @@ Buffer *lower_buffer(Lowering *lower, NodeInfo *info)
         if (!t->accumulate || accumulates_directly(lower, info))
             return t->buffer;
     }
-    Buffer *b = lower_temp(lower, n->type->elem, n->type->count, n);
-    b->overwritten = info->taken_by != NULL;
+    Buffer *final = final_buffer(lower, info), *b = final ? final : lower_temp(lower, n->type->elem, n->type->count, n);
+    b->overwritten |= info->taken_by != NULL;
     return b;
 }
 

@@ -180,6 +180,8 @@ static void replace_part(Elements *e, Node *part)
     map_put(e->replaced, part, node_reshape(ctx, made, part->type));
 }
 
+static bool is_bind(const Node *n) { return n->op == OP_bind; }
+
 /* The term with params for what it reads and for all that does not depend on x. */
 static void find_local(Elements *e, Node *value)
 {
@@ -206,7 +208,7 @@ static void find_local(Elements *e, Node *value)
     e->value = value;
     e->local.results.count = 0;
     vec_push(e->arena, &e->local.results, ((Result){ .name = e->local.name, .node = value }));
-    const Fn *scalars = e->split ? fn_element_scalars(e->ctx, &e->local, OPERATIONS_MOST) : NULL;
+    const Fn *scalars = e->split && !fn_has(e->ctx, &e->local, is_bind) ? fn_element_scalars(e->ctx, &e->local, OPERATIONS_MOST) : NULL;
     if (scalars)
         e->value = scalars->results.at[0].node;
 }
@@ -569,7 +571,7 @@ static void run_trips(Elements *e, int count, const int *chosen, Node **sums)
     for (int l = 0; l < t->depth; l++) {
         carries[l] = NEW_ARRAY(ctx->arena, Node *, count + 1);
         for (int k = 0; k < count; k++) {
-            carries[l][k] = node_param(ctx, name_of_sum(e, chosen[k]), sums[k]->type, t->value->origin.span);
+            carries[l][k] = node_param(ctx, name_of_sum(e, chosen[k]), sums[k]->type, t->span);
             node_mark_carried(carries[l][k]);
             vec_push(e->arena, &carried, carries[l][k]);
         }
@@ -624,7 +626,10 @@ static void add_values(Elements *e)
     }
     if (!count)
         return;
+    Origin saved = graph_origin(ctx);
+    graph_set_origin(ctx, (Origin){ .span = e->term->span });
     run_trips(e, count, chosen, sums);
+    graph_set_origin(ctx, saved);
     for (int k = 0; k < count; k++) {
         bool beside = chosen[k] < all && e->beside;
         int64_t zero = 0, one = 1, size = beside ? e->patterns[chosen[k]].count : 0;

@@ -47,6 +47,7 @@ bool unknowns_read(const Unknowns *, Node *value, NodeList *reads);
 enum { TERM_DEPTH = 4 };
 typedef struct Term {
     int depth, source;                                      /* source: what it is a part of */
+    Span span;                                              /* of that */
     int64_t trips[TERM_DEPTH];
     Node *index[TERM_DEPTH];                                /* params */
     Node *value;                                            /* scalar, of indices and outer values */

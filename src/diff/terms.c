@@ -355,11 +355,17 @@ static Node *of_map(Opening *o, const Term *t, Node *n, int count, Node *const *
 
 static Node *answer_of(Opening *o, const Term *t, Node *n, int count, Node *const *at, int nested)
 {
-    if (!unknowns_reach(o->xs, n) || is_part(o->xs, n))
-        return node_index(o->ctx, n, count, at);
+    bool part = is_part(o->xs, n), within = true;           /* elsewhere it would be clamped */
     for (int k = 0; k < count; k++)
-        if (!in_range(t, at[k], type_size(n->type, k)))
-            return NULL;                                    /* elsewhere it would be clamped */
+        within &= in_range(t, at[k], type_size(n->type, k));
+    Node *of_whole = !part || !within ? NULL : n->op == OP_slice ? of_slice(o, t, n, count, at, nested)
+                   : n->op == OP_reshape ? of_reshape(o, t, n, count, at, nested) : NULL;
+    if (of_whole)
+        return of_whole;
+    if (part || !unknowns_reach(o->xs, n))
+        return node_index(o->ctx, n, count, at);
+    if (!within)
+        return NULL;
     if (op_info[n->op].class == CLASS_ELEMENTWISE || n->op == OP_call)
         return of_pointwise(o, t, n, count, at, nested);
     switch (n->op) {
@@ -470,6 +476,7 @@ static bool enter(Opening *o, const Item *from, Node *whole, int64_t trips, Node
     *within = *from;
     if (from->place.depth == 0) {
         within->place.source = o->found->sources.count;
+        within->place.span = whole->origin.span;
         vec_push(o->xs->arena, &o->found->sources, ((TermSource){ summed(o->ctx, whole, from->factor), false }));
     }
     within->place.trips[within->place.depth] = trips;
@@ -544,6 +551,18 @@ static bool put_row(Opening *o, const Item *within, Node *row)
     return row != NULL;
 }
 
+static bool enter_axes(Opening *o, const Item *item, int count, Item *within)
+{
+    *within = *item;
+    for (int k = 0; k < count; k++) {
+        Item around = *within;
+        int64_t trips = type_size(item->node->type, k);
+        if (!enter(o, &around, item->node, trips, index_for(o, &around, trips), within))
+            return false;
+    }
+    return true;
+}
+
 static bool open_rows(Opening *o, const Item *item)
 {
     Node *n = item->node;
@@ -559,8 +578,18 @@ static bool open_rows(Opening *o, const Item *item)
     }
     if (joint)
         return true;
-    return enter(o, item, n, type_size(n->type, 0), index_for(o, item, type_size(n->type, 0)), &within)
-        && put_row(o, &within, element(o, &within.place, n, 1, &within.place.index[within.place.depth - 1], 0));
+    for (int count = 1; count <= n->type->rank; count++) {  /* by one axis, or by several at once */
+        Node *row = NULL, *const *at = within.place.index + item->place.depth;
+        int sources = o->found->sources.count;
+        bool entered = enter_axes(o, item, count, &within);
+        row = entered ? element(o, &within.place, n, count, at, 0) : NULL;
+        if (row) {
+            put_item(o, &within, row, item->factor);
+            return true;
+        }
+        o->found->sources.count = sources;
+    }
+    return false;
 }
 
 /* A product over all labels of an einsum; all that it summed over is summed over anyway. */
@@ -741,10 +770,10 @@ static bool open_product(Opening *o, const Item *item)
 static bool open_parts(Opening *o, const Item *item)
 {
     Node *n = item->node;
-    double times_over = n->op == OP_expand ? (double)n->type->count / (double)n->operands[0]->type->count : 1;
-    Node *factor = times_over > 1 ? times(o->ctx, item->factor, node_real(o->ctx, times_over)) : item->factor;
-    for (int k = 0; k < n->operand_count; k++)
-        put_item(o, item, n->operands[k], n->op == OP_neg || (n->op == OP_sub && k == 1) ? negative(o->ctx, factor) : factor);
+    for (int k = 0; k < n->operand_count; k++) {
+        bool turned = n->op == OP_neg || (n->op == OP_sub && k == 1);
+        put_item(o, item, n->operands[k], turned ? negative(o->ctx, item->factor) : item->factor);
+    }
     return true;
 }
 
@@ -753,7 +782,7 @@ static bool open_item(Opening *o, const Item *item)
     switch (item->node->op) {
     case OP_add: case OP_sub: return open_rows(o, item) || open_parts(o, item);
     case OP_bind: case OP_reshape: case OP_permute: case OP_sum: case OP_neg: case OP_concat: case OP_stack: case OP_pad:
-    case OP_expand: return open_parts(o, item);
+        return open_parts(o, item);
     case OP_mul: case OP_div: return open_product(o, item);
     case OP_einsum: return open_einsum(o, item);
     case OP_result: return item->node->operands[0]->op == OP_loop && open_loop(o, item);
