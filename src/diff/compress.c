@@ -548,23 +548,25 @@ static void take_sums(Context *ctx, int x_count, Node *const *xs, const Pattern 
         *y = values[all + x_count];
 }
 
-/* As a sum of small functions, as far as y is one; false: it is none. */
+/* As a sum of small functions, as far as y is one; false: it is none.  known: the patterns, or else they follow from that. */
 static bool hessian_by_terms(Context *ctx, const Fn *fn, Node **y, int x_count, Node *const *xs, Node **gradients,
-                             const Pattern *patterns, SparseBlock *blocks)
+                             bool known, Pattern *patterns, SparseBlock *blocks)
 {
     Arena *arena = arena_new();
     Unknowns u = unknowns_of(ctx, x_count, xs, arena);
     SparseTerms found;
     Node **values = NEW_ARRAY(ctx->arena, Node *, x_count * x_count + x_count + 2);
     sparse_terms(ctx, *y, &u, &found);
-    sparse_analyse(ctx, &found, &u, patterns);
+    sparse_analyse(ctx, &found, &u);
     bool good = is_good(&found);
     Node *rest = good ? sparse_rest(ctx, &found) : NULL;
-    if (rest)
+    if (good && !known)
+        good = !rest && sparse_places(ctx, &found, &u, patterns);
+    if (good && rest)
         good = values_of_rest(ctx, fn, rest, x_count, xs, patterns, values);
     values[x_count * x_count + x_count] = node_plus(ctx, rest, found.apart);
     if (good) {
-        sparse_elements(ctx, &found, values);
+        sparse_elements(&found, &u, patterns, values);
         take_sums(ctx, x_count, xs, patterns, &found, values, y, gradients, blocks);
     }
     arena_free(arena);
@@ -574,9 +576,10 @@ static bool hessian_by_terms(Context *ctx, const Fn *fn, Node **y, int x_count, 
 bool sparse_hessian(Context *ctx, const Fn *fn, Node **y, int x_count, Node *const *xs, Node **gradients, SparseBlock *blocks)
 {
     Pattern *patterns = NEW_ARRAY(ctx->arena, Pattern, x_count * x_count + 1);
-    if (!hessian_patterns(ctx, fn, x_count, xs, gradients, patterns))
-        return false;
-    if (!hessian_by_terms(ctx, fn, y, x_count, xs, gradients, patterns, blocks))
+    bool known = hessian_patterns(ctx, fn, x_count, xs, gradients, patterns);
+    if (hessian_by_terms(ctx, fn, y, x_count, xs, gradients, known, patterns, blocks))
+        return true;
+    if (known)
         hessian_by_colors(ctx, x_count, xs, gradients, patterns, blocks);
-    return true;
+    return known;
 }

@@ -5,6 +5,7 @@
  * of the indices it is no table. */
 #include "sparsity.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -92,6 +93,46 @@ static Node *stand_in(Elements *e, Node *n)
     return param;
 }
 
+static void begin_local(Elements *e)
+{
+    e->local = (Fn){ .name = str_intern(e->ctx, "element") };
+    e->replaced = map_new(e->arena);
+    e->back = map_new(e->arena);
+}
+
+static bool is_bind(const Node *n) { return n->op == OP_bind; }
+
+/* With params for all that does not depend on x; then in scalars, if that can be. */
+static Node *local_value(Elements *e, Node *value, bool scalars)
+{
+    NodeList nodes = { 0 };
+    nodes_reaching(e->ctx, &value, 1, e->arena, &nodes);
+    for (int k = 0; k < nodes.count; k++) {
+        Node *n = nodes.at[k];
+        if (!unknowns_reach(e->xs, n) || map_get(e->replaced, n))
+            continue;
+        for (int i = 0; i < n->operand_count; i++)
+            if (!n->operands[i]->closed && !unknowns_reach(e->xs, n->operands[i]))
+                stand_in(e, n->operands[i]);
+    }
+    graph_substitute(e->ctx, &value, 1, e->replaced, NULL, NULL);
+    vec_push(e->arena, &e->local.results, ((Result){ .name = e->local.name, .node = value }));
+    scalars = scalars && !fn_has(e->ctx, &e->local, is_bind);
+    const Fn *made = scalars ? fn_element_scalars(e->ctx, &e->local, OPERATIONS_MOST) : NULL;
+    return made ? made->results.at[0].node : value;
+}
+
+/* A loop in the trip that reads elements of an array depends on all of it; written out it depends on these. */
+static Node *written_out(Elements *e, Node *value)
+{
+    begin_local(e);
+    for (int k = 0; k < e->xs->count; k++)
+        vec_push(e->arena, &e->local.params, ((Param){ .name = e->local.name, .node = e->xs->xs[k] }));
+    value = local_value(e, value, true);
+    graph_substitute(e->ctx, &value, 1, e->back, NULL, NULL);
+    return value;
+}
+
 static int64_t part_offset(const Elements *e, int k, int *which)
 {
     int64_t offset;
@@ -106,6 +147,7 @@ static bool find_reads(Elements *e, Node *value)
 {
     NodeList all = { 0 };
     bool good = unknowns_read(e->xs, value, &all);
+    e->reads.count = e->parts.count = e->width = 0;
     e->which = NEW_ARRAY(e->arena, int, all.count + 1);
     e->first = NEW_ARRAY(e->arena, int, all.count + 1);
     for (int x = 0; good && x < e->xs->count; x++)
@@ -180,12 +222,9 @@ static void replace_part(Elements *e, Node *part)
     map_put(e->replaced, part, node_reshape(ctx, made, part->type));
 }
 
-static bool is_bind(const Node *n) { return n->op == OP_bind; }
-
 /* The term with params for what it reads and for all that does not depend on x. */
 static void find_local(Elements *e, Node *value)
 {
-    NodeList nodes = { 0 };
     e->split = e->width <= SPLIT_MOST;
     for (int k = 0; k < e->reads.count; k++)
         if (e->split)
@@ -195,22 +234,7 @@ static void find_local(Elements *e, Node *value)
     for (int k = 0; k < e->parts.count; k++)
         if (!map_get(e->replaced, e->parts.at[k]))
             replace_part(e, e->parts.at[k]);
-    nodes_reaching(e->ctx, &value, 1, e->arena, &nodes);
-    for (int k = 0; k < nodes.count; k++) {
-        Node *n = nodes.at[k];
-        if (!unknowns_reach(e->xs, n) || map_get(e->replaced, n))
-            continue;
-        for (int i = 0; i < n->operand_count; i++)
-            if (!n->operands[i]->closed && !unknowns_reach(e->xs, n->operands[i]))
-                stand_in(e, n->operands[i]);
-    }
-    graph_substitute(e->ctx, &value, 1, e->replaced, NULL, NULL);
-    e->value = value;
-    e->local.results.count = 0;
-    vec_push(e->arena, &e->local.results, ((Result){ .name = e->local.name, .node = value }));
-    const Fn *scalars = e->split && !fn_has(e->ctx, &e->local, is_bind) ? fn_element_scalars(e->ctx, &e->local, OPERATIONS_MOST) : NULL;
-    if (scalars)
-        e->value = scalars->results.at[0].node;
+    e->value = local_value(e, value, e->split);
 }
 
 /* The numbers of the trips of all loops, from that of all together. */
@@ -641,18 +665,22 @@ static void add_values(Elements *e)
 static bool analyse(Elements *e)
 {
     const Term *t = e->term;
+    Node *value = t->value;
     e->trips = 1;
-    e->local.name = str_intern(e->ctx, "element");
-    e->replaced = map_new(e->arena);
-    e->back = map_new(e->arena);
     for (int k = 0; k < t->depth; k++) {
         e->trips *= t->trips[k];
         if (e->trips > TRIPS_MOST)
             return false;
     }
-    if (!find_reads(e, t->value) || e->reads.count * e->trips > ADDED_MOST)
+    if (!find_reads(e, value) || e->width > ACTIVE_FEW) {
+        value = written_out(e, value);
+        if (!find_reads(e, value))
+            return false;
+    }
+    begin_local(e);
+    if (e->reads.count * e->trips > ADDED_MOST)
         return false;
-    find_local(e, t->value);
+    find_local(e, value);
     return find_places(e) && is_worth_it(e) && follow_reads(e);
 }
 
@@ -670,26 +698,92 @@ static int **rows_of(const Unknowns *xs, const Pattern *patterns, Arena *arena)
     return rows;
 }
 
-void sparse_analyse(Context *ctx, SparseTerms *found, const Unknowns *xs, const Pattern *patterns)
+void sparse_analyse(Context *ctx, SparseTerms *found, const Unknowns *xs)
 {
-    int **rows = rows_of(xs, patterns, xs->arena);
     found->elements = NEW_ARRAY(xs->arena, Elements, found->terms.count + 1);
     for (int k = 0; k < found->terms.count; k++) {
         Term *t = &found->terms.at[k];
         Elements *e = &found->elements[k];
-        *e = (Elements){ .ctx = ctx, .xs = xs, .patterns = patterns, .rows = rows, .arena = xs->arena, .term = t };
+        *e = (Elements){ .ctx = ctx, .xs = xs, .arena = xs->arena, .term = t };
         if (!found->sources.at[t->source].bad)
             found->sources.at[t->source].bad = !analyse(e);
     }
 }
 
-void sparse_elements(Context *ctx, SparseTerms *found, Node **values)
+static Elements *good_elements(SparseTerms *found, int k)
 {
-    (void)ctx;
-    for (int k = 0; k < found->terms.count; k++) {
-        Elements *e = &found->elements[k];
-        if (found->sources.at[found->terms.at[k].source].bad)
+    return found->sources.at[found->terms.at[k].source].bad ? NULL : &found->elements[k];
+}
+
+/* ---- patterns ---------------------------------------------------------------------------------------------------- */
+typedef Vec(int64_t) Keys;                                  /* row * columns + column */
+
+static int compare_keys(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* False: there are too many. */
+static bool add_keys(const Elements *e, int block, int64_t columns, Keys *keys)
+{
+    for (int k = 0; k < e->places.count; k++) {
+        const Place *place = &e->places.at[k];
+        int a = read_of(e, place->p), b = read_of(e, place->q);
+        bool twice = place->p != place->q && e->which[a] == e->which[b];
+        for (int64_t trip = 0; place->sum == block && trip < e->trips; trip++) {
+            const int64_t *from = &e->from[trip * e->reads.count];
+            int64_t row = from[a] + place->p - e->first[a], column = from[b] + place->q - e->first[b];
+            if (keys->count > ADDED_MOST)
+                return false;
+            vec_push(e->arena, keys, row * columns + column);
+            if (twice)
+                vec_push(e->arena, keys, column * columns + row);
+        }
+    }
+    return true;
+}
+
+static bool pattern_of_keys(Context *ctx, Keys *keys, int64_t columns, Pattern *pattern)
+{
+    Vec(int32_t) row = { 0 }, column = { 0 };
+    if (keys->count)
+        qsort(keys->at, (size_t)keys->count, sizeof *keys->at, compare_keys);
+    for (int k = 0; k < keys->count; k++) {
+        if (k > 0 && keys->at[k] == keys->at[k - 1])
             continue;
+        if (row.count == SPARSE_MOST)
+            return false;
+        vec_push(ctx->arena, &row, (int32_t)(keys->at[k] / columns));
+        vec_push(ctx->arena, &column, (int32_t)(keys->at[k] % columns));
+    }
+    *pattern = (Pattern){ row.count, row.at, column.at };
+    return true;
+}
+
+bool sparse_places(Context *ctx, SparseTerms *found, const Unknowns *xs, Pattern *patterns)
+{
+    for (int b = 0; b < xs->count * xs->count; b++) {
+        int64_t columns = xs->xs[b % xs->count]->type->count;
+        Keys keys = { 0 };
+        for (int k = 0; k < found->terms.count; k++)
+            if (good_elements(found, k) && !add_keys(good_elements(found, k), b, columns, &keys))
+                return false;
+        if (!pattern_of_keys(ctx, &keys, columns, &patterns[b]))
+            return false;
+    }
+    return true;
+}
+
+void sparse_elements(SparseTerms *found, const Unknowns *xs, const Pattern *patterns, Node **values)
+{
+    int **rows = rows_of(xs, patterns, xs->arena);
+    for (int k = 0; k < found->terms.count; k++) {
+        Elements *e = good_elements(found, k);
+        if (!e)
+            continue;
+        e->patterns = patterns;
+        e->rows = rows;
         e->values = values;
         follow_places(e);
         open_values(e);

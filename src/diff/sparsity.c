@@ -8,10 +8,7 @@
 
 #include <string.h>
 
-enum {
-    WORK_MOST = 400 * 1000 * 1000,                          /* elements looked at */
-    NONZEROS_MOST = 4 * 1000 * 1000                         /* of a block: their places are tables in the generated file */
-};
+enum { WORK_MOST = 400 * 1000 * 1000 };                     /* elements looked at */
 
 /* ids: the set of each element, NULL when all are empty.  known: the values where they do not depend on the input. */
 typedef struct { double *ids; const double *known; } Facts;
@@ -322,6 +319,19 @@ static void take_carries(Arena *trip, const Fn *body, int carries, const Facts *
     }
 }
 
+/* More than may be looked at, so that this is known before it is tried. */
+static bool is_too_long(Scope *c, const Fn *body, int64_t trips)
+{
+    NodeList nodes = { 0 };
+    int64_t work = 0;
+    fn_nodes(c->s->ctx, body, c->arena, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        work += node_is_region(nodes.at[k]) || nodes.at[k]->op == OP_result || nodes.at[k]->op == OP_param ? 0 : nodes.at[k]->type->count;
+    bool too_long = work > 0 && trips > (WORK_MOST - c->s->work) / work;
+    c->s->work += too_long ? WORK_MOST : 0;
+    return too_long;
+}
+
 static bool follow_loop(Scope *c, const Node *n, Facts *values)
 {
     const Fn *body = n->body[0];
@@ -330,6 +340,8 @@ static bool follow_loop(Scope *c, const Node *n, Facts *values)
     if (!known)
         return false;
     int64_t trips = known[0] < (double)n->attr[0] ? (int64_t)known[0] : n->attr[0];
+    if (is_too_long(c, body, trips))
+        return false;
     Facts *arguments = arguments_of(c, n), *own = NEW_ARRAY(c->arena, Facts, count + 1);
     for (int k = 0; k < count; k++) {
         int64_t size = node_result_type(c->s->ctx, n, k)->count;
@@ -462,7 +474,7 @@ static bool pattern_of(Context *ctx, const Sets *sets, const Facts *f, const Typ
     for (int64_t i = 0; f->ids && i < t->count; i++) {
         const int *members;
         int count = set_members(sets, (int)f->ids[i], &members);
-        if (row.count + count > NONZEROS_MOST)
+        if (row.count + count > SPARSE_MOST)
             return false;
         for (int k = 0; k < count; k++) {
             vec_push(ctx->arena, &row, (int32_t)i);

@@ -14,6 +14,8 @@ int set_union_of(Sets *, const int *ids, int count);
 int set_members(const Sets *, int id, const int **members); /* ascending; returns how many */
 bool sets_full(const Sets *);                               /* there was no room: what was made since is not right */
 
+enum { SPARSE_MOST = 4 * 1000 * 1000 };                     /* places of a block: they are tables in the generated file */
+
 /* ---- sparsity.c -------------------------------------------------------------------------------------------------- */
 /* For each y the places where its derivative by x, a param of fn, may differ from 0: flat places in y and in x, ascending by
  * row, then by column.  False: it would take too much work or memory. */
@@ -68,12 +70,13 @@ Node *sparse_rest(Context *, const SparseTerms *);          /* with what is bad 
 bool term_affine(const Term *, const Node *, int64_t *at, int64_t size);
 
 /* ---- elements.c -------------------------------------------------------------------------------------------------- */
-/* Which terms are good: their second derivatives have a few places in each trip, which are known.  The patterns are those
- * of the blocks i <= j, at i * count + j. */
-void sparse_analyse(Context *, SparseTerms *, const Unknowns *, const Pattern *patterns);
+/* Which terms are good: their second derivatives have a few places in each trip, which are known. */
+void sparse_analyse(Context *, SparseTerms *, const Unknowns *);
+/* The places of these, of the blocks i <= j, at i * count + j.  False: they are too many. */
+bool sparse_places(Context *, SparseTerms *, const Unknowns *, Pattern *patterns);
 /* Adds the second derivatives of those to the packed values of the blocks (NULL: zero), which the gradients, flat, and
  * the value of the scalar follow. */
-void sparse_elements(Context *, SparseTerms *, Node **values);
+void sparse_elements(SparseTerms *, const Unknowns *, const Pattern *patterns, Node **values);
 
 /* ---- compress.c -------------------------------------------------------------------------------------------------- */
 /* The values of the blocks d y_i / d x_j at their patterns: nodes of real[count].  A pattern without places gets one. */
