@@ -456,8 +456,10 @@ void rewrite_put(Rewriter *, const Formula *from, const Formula *to);
 /* shrink.c: temporaries that live within one iteration lose axes, or become scalars */
 void shrink_temps(Lowering *);
 
-/* reshape of loops: strip.c */
+/* reshape of loops: strip.c, ranges.c */
+enum { LANES = 8 };                                         /* partial sums */
 void strip_loops(Lowering *);
+void cut_ranges(Lowering *, Stmt *loop, Block *out);        /* pushes the loop, or what takes its place */
 
 /* bind.c: LETs where a Formula is used twice, has a name, or is loop invariant */
 void bind_formulas(Lowering *);

@@ -7,7 +7,7 @@
 #include "loop.h"
 
 enum {
-    LANES = 8, LANES_FROM = 4, LONG = 32,
+    LANES_FROM = 4, LONG = 32,
     CALL = 10,                                              /* operations that one of libm is worth */
     SHARE = 16                                              /* a nest that does less of the work than this part stays as it is */
 };
@@ -298,6 +298,17 @@ static void cut_loop(Lowering *lower, Stmt *s, Block *out)
         block_push(lower, out, tail);
 }
 
+static void push_loop(Lowering *lower, Stmt *s, Block *out)
+{
+    Block ranges = { { 0 } };
+    cut_ranges(lower, s, &ranges);
+    for (int k = 0; k < ranges.list.count; k++)
+        if (ranges.list.at[k]->lanes && ranges.list.at[k]->kind == STMT_LOOP)
+            cut_loop(lower, ranges.list.at[k], out);
+        else
+            block_push(lower, out, ranges.list.at[k]);
+}
+
 static void strip_block(Lowering *lower, Block *block)
 {
     Block out = { { 0 } };
@@ -308,8 +319,8 @@ static void strip_block(Lowering *lower, Block *block)
             if (s->before.list.at[i]->kind == STMT_DECLARE)
                 to_lanes(lower, s, &s->before.list.at[i], &after);
         strip_block(lower, &s->body);
-        if (s->kind == STMT_LOOP && s->lanes)
-            cut_loop(lower, s, &out);
+        if (s->kind == STMT_LOOP)
+            push_loop(lower, s, &out);
         else
             block_push(lower, &out, s);
         for (int i = 0; i < after.list.count; i++)
