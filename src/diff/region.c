@@ -163,6 +163,46 @@ static bool grow_carries(Body *b, Tangents *t, const Node *seed)
     return grows;
 }
 
+static bool has_regions(const Body *b)
+{
+    NodeList nodes = { 0 };
+    bool any = false;
+    ArenaMark mark = arena_mark(b->ctx->scratch);
+    nodes_reaching(b->ctx, b->values[0], b->carries, b->ctx->scratch, &nodes);
+    for (int k = 0; k < nodes.count; k++)
+        any |= node_is_region(nodes.at[k]);
+    arena_release(b->ctx->scratch, mark);
+    return any;
+}
+
+/* Where there are loops within, no sweep is made only to find out which carries have a tangent. */
+static void foresee_carries(Body *b, Tangents *t, const Node *seed)
+{
+    bool *carries = NEW_ARRAY(b->ctx->arena, bool, b->carries + 1), *captures = NEW_ARRAY(b->ctx->arena, bool, b->captures + 1);
+    if (!b->carries || !has_regions(b))
+        return;
+    for (int k = 0; k < b->carries; k++)
+        carries[k] = t->carry_dots[k] != NULL;
+    for (int k = 0; k < b->captures; k++)
+        captures[k] = t->capture_dots[k] != NULL;
+    body_foresee(b, carries, captures);
+    for (int k = 0; k < b->carries; k++)
+        if (carries[k] && !t->carry_dots[k])
+            t->carry_dots[k] = body_param_like(b, b->carry[k], seed, "_dot");
+}
+
+/* Carries to which nothing flows after all, and that do not begin with a tangent, have none. */
+static bool drop_carries(Body *b, Tangents *t, Node *const *operand_tangents)
+{
+    bool drops = false;
+    for (int k = 0; k < b->carries; k++)
+        drops |= t->carry_dots[k] && !t->value_dots[k] && !operand_tangents[b->leading + k];
+    for (int k = 0; drops && k < b->carries; k++)
+        if (!operand_tangents[b->leading + k])
+            t->carry_dots[k] = NULL;
+    return drops;
+}
+
 /* A carry gets a tangent when its init has one or when one flows into it: the set grows to a fixed point. */
 static Tangents body_tangents(Body *b, Node *const *operand_tangents, const Node *seed)
 {
@@ -178,13 +218,15 @@ static Tangents body_tangents(Body *b, Node *const *operand_tangents, const Node
     for (int k = 0; k < b->carries; k++)
         if (operand_tangents[b->leading + k])
             t.carry_dots[k] = body_param_like(b, b->carry[k], seed, "_dot");
-    do {
+    foresee_carries(b, &t, seed);
+    for (bool first = true, again = true; again; first = false) {
         for (int k = 0; k < inputs; k++) {
             xs[k] = k < b->carries ? b->carry[k] : b->capture[k - b->carries];
             vs[k] = k < b->carries ? t.carry_dots[k] : t.capture_dots[k - b->carries];
         }
         diff_forward(ctx, inputs, xs, vs, b->batch, count, b->values[0], t.value_dots);
-    } while (grow_carries(b, &t, seed));
+        again = (first && drop_carries(b, &t, operand_tangents)) || grow_carries(b, &t, seed);
+    }
     return t;
 }
 

@@ -39,6 +39,8 @@ void body_open(Body *, Node **roots, int count, const Map *replacement);
 Node *body_param_like(Body *, const Node *n, const Node *seed, const char *suffix);
 const Type *body_batched(const Body *, const Node *seed, const Type *);
 static inline int capture_operand(const Body *b, int k) { return b->leading + b->carries + k; }
+/* Which carries get a tangent, given those that begin with one, and the captures that have one (foresee.c). */
+void body_foresee(const Body *, bool *carries, const bool *captures);
 /* The loop with these carries and results, which are in terms of outer values. */
 void body_loop(const Body *, int carry_count, Node *const *inits, Node *const *carries, int result_count,
                Node *const *results, Node *condition, Node **values);
