@@ -225,7 +225,7 @@ static SparseBlock block_with(Context *ctx, const Pattern *found, Node *values)
     static const int32_t corner[1] = { 0 };
     Pattern *p = NEW(ctx->arena, Pattern);
     *p = found->count ? *found : (Pattern){ 1, corner, corner };
-    return (SparseBlock){ p, found->count ? values : node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, (int64_t[]){ 1 }), 0) };
+    return (SparseBlock){ .pattern = p, .values = found->count ? values : node_fill(ctx, type_sized(ctx, ELEM_REAL, 1, (int64_t[]){ 1 }), 0) };
 }
 
 static Node *values_at(Context *ctx, const Pattern *p, Node *d, const Coloring *c, const Type *shape, bool across)
@@ -238,6 +238,8 @@ static Node *values_at(Context *ctx, const Pattern *p, Node *d, const Coloring *
     return read_off(ctx, d, c, shape, p->count, direction, place);
 }
 
+static Node *values_of_slope(Context *, const Fn *, Node *y, Node *x, const Pattern *, SparseBlock *replaced);
+
 /* ---- Jacobians --------------------------------------------------------------------------------------------------- */
 typedef struct {
     Context *ctx;
@@ -246,6 +248,7 @@ typedef struct {
     Pattern *patterns;                                      /* y by y, within it x by x */
     bool *forward;                                          /* per block: by columns */
     Node **values;                                          /* per block, at its pattern; NULL: not yet, or that is empty */
+    SparseBlock *slopes;                                    /* per block: what is replaced */
 } Jacobian;
 
 static const Pattern **chosen(const Jacobian *j, bool forward, int which, int *count, int *of, int64_t *sizes)
@@ -304,6 +307,7 @@ static bool find_blocks(Jacobian *j, const Fn *fn)
     j->patterns = NEW_ARRAY(ctx->arena, Pattern, all + 1);
     j->forward = NEW_ARRAY(ctx->arena, bool, all + 1);
     j->values = NEW_ARRAY(ctx->arena, Node *, all + 1);
+    j->slopes = NEW_ARRAY(ctx->arena, SparseBlock, all + 1);
     for (int x = 0; x < j->x_count; x++) {
         if (!sparsity_patterns(ctx, fn, j->xs[x], j->y_count, j->ys, column))
             return false;
@@ -315,7 +319,9 @@ static bool find_blocks(Jacobian *j, const Fn *fn)
         int by_columns = colors_needed(ctx, &j->patterns[k], y->type->count, x->type->count, false);
         int by_rows = colors_needed(ctx, &j->patterns[k], y->type->count, x->type->count, true);
         j->forward[k] = by_columns <= by_rows;
-        j->values[k] = sparse_trips(ctx, y, x, &j->patterns[k], j->forward[k] ? by_columns : by_rows);
+        j->values[k] = values_of_slope(ctx, fn, y, x, &j->patterns[k], &j->slopes[k]);
+        if (!j->values[k])
+            j->values[k] = sparse_trips(ctx, y, x, &j->patterns[k], j->forward[k] ? by_columns : by_rows);
     }
     for (int x = 0; x < j->x_count; x++)
         sweep_blocks(j, true, x);
@@ -377,6 +383,10 @@ bool sparse_jacobian(Context *ctx, const Fn *fn, int y_count, Node *const *ys, i
     for (int k = 0; k < y_count * x_count; k++) {
         int y = k / x_count;
         blocks[k] = joined(&j, first[y], first[y + 1] - first[y], k % x_count);
+        const SparseBlock *slope = &j.slopes[first[y] * x_count + k % x_count];
+        blocks[k].y = slope->y;
+        blocks[k].slope_of = slope->slope_of;
+        blocks[k].value = slope->value;
     }
     return true;
 }
@@ -571,6 +581,22 @@ static bool hessian_by_terms(Context *ctx, const Fn *fn, Node **y, int x_count, 
     }
     arena_free(arena);
     return good;
+}
+
+/* Of y, if it is the gradient by x of a sum of small functions; NULL: it is not.  replaced: what is computed with it. */
+static Node *values_of_slope(Context *ctx, const Fn *fn, Node *y, Node *x, const Pattern *pattern, SparseBlock *replaced)
+{
+    const Result *r = NULL;
+    for (int k = 0; k < fn->results.count && !r; k++)
+        if (fn->results.at[k].node == y && fn->results.at[k].slope_of && fn->results.at[k].slope_by == x)
+            r = &fn->results.at[k];
+    Pattern own = *pattern;
+    SparseBlock block;
+    Node *value = r ? r->slope_of : NULL, *gradient = y;
+    if (!r || pattern->count == 0 || !hessian_by_terms(ctx, fn, &value, 1, &x, &gradient, true, &own, &block))
+        return NULL;
+    *replaced = (SparseBlock){ .y = gradient, .slope_of = r->slope_of, .value = value };
+    return block.values;
 }
 
 bool sparse_hessian(Context *ctx, const Fn *fn, Node **y, int x_count, Node *const *xs, Node **gradients, SparseBlock *blocks)

@@ -90,9 +90,19 @@ static void add_gradients(Work *w, Node *const *gradients)
     for (int k = 0; k < w->x_count; k++) {
         if (!gradients[k])
             warn_independent(w, all_outputs(w), w->x_names[k]);
-        add_result(w, str_format(w->ctx, "%s_grad", w->x_names[k]), filled(w, gradients[k], w->xs[k]->type),
-                   w->t->accumulate);
+        Result *r = add_result(w, str_format(w->ctx, "%s_grad", w->x_names[k]), filled(w, gradients[k], w->xs[k]->type),
+                               w->t->accumulate);
+        r->slope_of = w->t->kind == TRANSFORM_GRAD ? w->ys[0] : NULL;
+        r->slope_by = w->xs[k];
     }
+}
+
+/* What is computed in another way now; NULL: it is not. */
+static void replace_result(Work *w, const Node *old, Node *now)
+{
+    for (int k = 0; now && k < w->fn->results.count; k++)
+        if (w->fn->results.at[k].node == old)
+            w->fn->results.at[k].node = now;
 }
 
 /* ---- what is differentiated by what ---------------------------------------------------------------------------- */
@@ -322,6 +332,10 @@ static void apply_sparse_jacobian(Work *w)
         too_sparse(w);
         return;
     }
+    for (int k = 0; k < w->y_count * w->x_count; k++) {
+        replace_result(w, w->ys[k / w->x_count], blocks[k].y);
+        replace_result(w, blocks[k].slope_of, blocks[k].value);
+    }
     for (int i = 0; i < w->y_count; i++)
         for (int j = 0; j < w->x_count; j++)
             add_sparse(w, str_format(w->ctx, "%s_%s_jacobian", w->y_names[i], w->x_names[j]), &blocks[i * w->x_count + j]);
@@ -395,9 +409,7 @@ static void apply_sparse_hessian(Work *w)
         too_sparse(w);
         return;
     }
-    for (int k = 0; k < w->fn->results.count; k++)
-        if (w->fn->results.at[k].node == w->ys[0])
-            w->fn->results.at[k].node = y;
+    replace_result(w, w->ys[0], y);
     add_gradients(w, gradients);
     for (int i = 0; i < w->x_count; i++)
         for (int j = i; j < w->x_count; j++)

@@ -80,7 +80,12 @@ void sparse_elements(SparseTerms *, const Unknowns *, const Pattern *patterns, N
 
 /* ---- compress.c -------------------------------------------------------------------------------------------------- */
 /* The values of the blocks d y_i / d x_j at their patterns: nodes of real[count].  A pattern without places gets one. */
-typedef struct SparseBlock { Pattern *pattern; Node *values; } SparseBlock;
+typedef struct SparseBlock {
+    Pattern *pattern;
+    Node *values;
+    Node *y;                                                /* y, which is a gradient and computed with the values; else NULL */
+    Node *slope_of, *value;                                 /* the scalar that it is the gradient of, and that computed with it */
+} SparseBlock;
 bool sparse_jacobian(Context *, const Fn *, int y_count, Node *const *ys, int x_count, Node *const *xs, SparseBlock *blocks);
 /* Of y, from its gradients by the xs: block i, j with i <= j only.  Where the blocks are computed with the gradients, or with
  * y, these are replaced. */

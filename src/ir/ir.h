@@ -303,6 +303,7 @@ typedef struct {
     bool accumulate, is_gradient, on_tape;
     Str contract;
     const Pattern *pattern;
+    Node *slope_of, *slope_by;                              /* in diff/: a scalar and an input whose gradient it is; NULL: none */
 } Result;
 
 /* One adjoint of one sweep, for --explain and --emit=dot: adjoint of `primal`, and the terms it was summed from. */
