@@ -10,13 +10,12 @@
 
 enum {
     TRIPS_MOST = 1000 * 1000, ADDED_MOST = 16 * 1000 * 1000,    /* of a term; places of all its trips */
-    LOCAL_MOST = 1024,                                      /* elements that a trip reads */
     PLACES_MOST = 256,                                      /* of a trip: each is a value of its own */
-    SPLIT_MOST = 64, OPERATIONS_MOST = 2000,                /* elements that a trip reads one by one; operations of a term then */
+    LOCAL_MOST = 64, OPERATIONS_MOST = 2000,                /* elements that a trip reads; operations of a term in scalars */
     ACTIVE_FEW = 16                                         /* elements of a trip whose places may be few */
 };
 
-/* What a trip adds to a sum: second derivatives (p <= q) to a block, derivatives from p on to a gradient, the value to y. */
+/* What a trip adds to a sum: second derivatives (p <= q) to a block, the derivative by p to a gradient, the value to y. */
 typedef struct {
     int p, q, sum;
     int32_t *at, *across;                                   /* trip -> place in the sum; across: of (q, p), or NULL */
@@ -39,8 +38,7 @@ struct Elements {
     int *which, *first;                                     /* read -> which unknown, first local element */
     int width;                                              /* local elements of all reads */
     NodeList parts;                                         /* of reads, which are read beside them */
-    NodeList params;                                        /* what stands for the reads, or for their elements */
-    bool split;                                             /* into elements */
+    NodeList params;                                        /* what stands for the elements of the reads */
     int64_t *from;                                          /* trip, read -> first element in the unknown */
     Map *replaced, *back;                                   /* between outer values and what stands for them */
     Fn local;                                               /* what stands for them: params */
@@ -103,7 +101,7 @@ static void begin_local(Elements *e)
 static bool is_bind(const Node *n) { return n->op == OP_bind; }
 
 /* With params for all that does not depend on x; then in scalars, if that can be. */
-static Node *local_value(Elements *e, Node *value, bool scalars)
+static Node *local_value(Elements *e, Node *value)
 {
     NodeList nodes = { 0 };
     nodes_reaching(e->ctx, &value, 1, e->arena, &nodes);
@@ -117,7 +115,7 @@ static Node *local_value(Elements *e, Node *value, bool scalars)
     }
     graph_substitute(e->ctx, &value, 1, e->replaced, NULL, NULL);
     vec_push(e->arena, &e->local.results, ((Result){ .name = e->local.name, .node = value }));
-    scalars = scalars && !fn_has(e->ctx, &e->local, is_bind);
+    bool scalars = !fn_has(e->ctx, &e->local, is_bind);
     const Fn *made = scalars ? fn_element_scalars(e->ctx, &e->local, OPERATIONS_MOST) : NULL;
     return made ? made->results.at[0].node : value;
 }
@@ -128,7 +126,7 @@ static Node *written_out(Elements *e, Node *value)
     begin_local(e);
     for (int k = 0; k < e->xs->count; k++)
         vec_push(e->arena, &e->local.params, ((Param){ .name = e->local.name, .node = e->xs->xs[k] }));
-    value = local_value(e, value, true);
+    value = local_value(e, value);
     graph_substitute(e->ctx, &value, 1, e->back, NULL, NULL);
     return value;
 }
@@ -166,9 +164,7 @@ static bool find_reads(Elements *e, Node *value)
             e->which[e->reads.count] = x;
             e->first[e->reads.count] = e->width;
             vec_push(e->arena, &e->reads, n);
-            if (n->type->count > LOCAL_MOST - e->width)
-                return false;
-            e->width += (int)n->type->count;
+            e->width += (int)(n->type->count < LOCAL_MOST ? n->type->count : LOCAL_MOST + 1);
         }
     return good && e->reads.count > 0;
 }
@@ -225,16 +221,12 @@ static void replace_part(Elements *e, Node *part)
 /* The term with params for what it reads and for all that does not depend on x. */
 static void find_local(Elements *e, Node *value)
 {
-    e->split = e->width <= SPLIT_MOST;
     for (int k = 0; k < e->reads.count; k++)
-        if (e->split)
-            split_read(e, e->reads.at[k]);
-        else
-            vec_push(e->arena, &e->params, stand_in(e, e->reads.at[k]));
+        split_read(e, e->reads.at[k]);
     for (int k = 0; k < e->parts.count; k++)
         if (!map_get(e->replaced, e->parts.at[k]))
             replace_part(e, e->parts.at[k]);
-    e->value = local_value(e, value, e->split);
+    e->value = local_value(e, value);
 }
 
 /* The numbers of the trips of all loops, from that of all together. */
@@ -360,57 +352,23 @@ static void places_by_element(Elements *e)
     }
 }
 
-/* By the structure of the gradients; then all directions of a read at once. */
-static bool places_by_read(Elements *e)
-{
-    Context *ctx = e->ctx;
-    int count = e->reads.count;
-    Node **found = NEW_ARRAY(e->arena, Node *, count + 1), **columns = NEW_ARRAY(e->arena, Node *, count + 1);
-    Pattern *column = NEW_ARRAY(e->arena, Pattern, count + 1);
-    int *of = NEW_ARRAY(e->arena, int, count + 1);
-    for (int b = 0; b < count && e->places.count <= PLACES_MOST; b++) {
-        int some = 0;
-        for (int a = 0; a <= b; a++)
-            if (e->gradients[a])
-                found[some] = e->gradients[a], of[some++] = a;
-        if (!sparsity_patterns(ctx, &e->local, e->params.at[b], some, found, column))
-            return false;
-        jacobian_columns(ctx, some, found, e->params.at[b], columns);
-        for (int a = 0; a < some; a++)
-            for (int i = 0; columns[a] && i < column[a].count && e->places.count <= PLACES_MOST; i++) {
-                int row = column[a].row[i], q = column[a].column[i];
-                if (of[a] < b || row <= q)
-                    add_place(e, e->first[of[a]] + row, e->first[b] + q)->value =
-                        element_of(ctx, columns[a], (int64_t)row * e->params.at[b]->type->count + q);
-            }
-    }
-    return true;
-}
-
 /* The derivatives and the value, which are there anyway. */
 static void places_of_first_order(Elements *e)
 {
     int all = e->xs->count * e->xs->count;
-    for (int k = 0; k < e->params.count; k++) {
-        int read = e->split ? read_of(e, k) : k;
-        Place place = { .p = e->split ? k : e->first[k], .q = -1, .sum = all + e->which[read], .value = e->gradients[k] };
-        if (place.value)
-            vec_push(e->arena, &e->places, place);
-    }
+    for (int k = 0; k < e->width; k++)
+        if (e->gradients[k])
+            vec_push(e->arena, &e->places, ((Place){ .p = k, .q = -1, .sum = all + e->which[read_of(e, k)], .value = e->gradients[k] }));
     vec_push(e->arena, &e->places, ((Place){ .p = -1, .q = -1, .sum = all + e->xs->count, .value = e->value }));
 }
 
 static bool find_places(Elements *e)
 {
     Node *one = node_real(e->ctx, 1);
-    bool good = true;
     e->gradients = NEW_ARRAY(e->arena, Node *, e->params.count + 1);
     diff_reverse(e->ctx, 1, &e->value, &one, 0, e->params.count, e->params.at, e->gradients, NULL);
-    if (e->split)
-        places_by_element(e);
-    else
-        good = places_by_read(e);
-    return good && e->places.count <= PLACES_MOST && e->places.count * e->trips <= ADDED_MOST;
+    places_by_element(e);
+    return e->places.count <= PLACES_MOST && e->places.count * e->trips <= ADDED_MOST;
 }
 
 /* Few elements, or nearly all of what they make together: else colours may need fewer directions. */
@@ -567,11 +525,6 @@ static Node *with_value(Elements *e, Node *sum, const Place *place)
     if (place->p < 0)
         return node_binary(ctx, OP_add, sum, value);
     Node *at = place_node(e, place->at), *across = place->across ? place_node(e, place->across) : NULL;
-    if (!node_is_scalar(value)) {
-        int64_t size = value->type->count;
-        at = node_binary(ctx, OP_add, node_expand(ctx, at, type_sized(ctx, ELEM_INT, 1, &size)), node_iota(ctx, size));
-        value = node_reshape(ctx, value, type_sized(ctx, ELEM_REAL, 1, &size));
-    }
     sum = node_index_add(ctx, sum, 1, &at, value);
     return across ? node_index_add(ctx, sum, 1, &across, value) : sum;
 }
@@ -674,7 +627,7 @@ static bool analyse(Elements *e)
     }
     if (!find_reads(e, value) || e->width > ACTIVE_FEW) {
         value = written_out(e, value);
-        if (!find_reads(e, value))
+        if (!find_reads(e, value) || e->width > LOCAL_MOST)
             return false;
     }
     begin_local(e);
