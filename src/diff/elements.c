@@ -19,6 +19,7 @@ enum {
 typedef struct {
     int p, q, sum;
     int32_t *at, *across;                                   /* trip -> place in the sum; across: of (q, p), or NULL */
+    bool sole;                                              /* nothing else is added there, in any trip */
     Node *value;
 } Place;
 
@@ -433,6 +434,30 @@ static void follow_places(Elements *e)
     }
 }
 
+/* How often something is added at each place of each sum: once, or twice and more. */
+static void count_added(const Elements *e, char **times)
+{
+    for (int k = 0; k < e->places.count; k++) {
+        const Place *place = &e->places.at[k];
+        for (int64_t trip = 0; place->at && !node_is_zero(place->value) && trip < e->trips; trip++) {
+            times[place->sum][place->at[trip]] += times[place->sum][place->at[trip]] < 2;
+            if (place->across)
+                times[place->sum][place->across[trip]] += times[place->sum][place->across[trip]] < 2;
+        }
+    }
+}
+
+static void find_sole(Elements *e, char *const *times)
+{
+    for (int k = 0; k < e->places.count; k++) {
+        Place *place = &e->places.at[k];
+        place->sole = place->at && !e->values[place->sum];
+        for (int64_t trip = 0; place->sole && trip < e->trips; trip++)
+            place->sole = times[place->sum][place->at[trip]] == 1
+                       && (!place->across || times[place->sum][place->across[trip]] == 1);
+    }
+}
+
 /* In terms of outer values. */
 static void open_values(Elements *e)
 {
@@ -525,8 +550,8 @@ static Node *with_value(Elements *e, Node *sum, const Place *place)
     if (place->p < 0)
         return node_binary(ctx, OP_add, sum, value);
     Node *at = place_node(e, place->at), *across = place->across ? place_node(e, place->across) : NULL;
-    sum = node_index_add(ctx, sum, 1, &at, value);
-    return across ? node_index_add(ctx, sum, 1, &across, value) : sum;
+    sum = (place->sole ? node_index_set : node_index_add)(ctx, sum, 1, &at, value);
+    return !across ? sum : (place->sole ? node_index_set : node_index_add)(ctx, sum, 1, &across, value);
 }
 
 static Str name_of_sum(const Elements *e, int sum)
@@ -728,9 +753,21 @@ bool sparse_places(Context *ctx, SparseTerms *found, const Unknowns *xs, Pattern
     return true;
 }
 
+static char **times_new(const Unknowns *xs, const Pattern *patterns)
+{
+    int all = xs->count * xs->count;
+    char **times = NEW_ARRAY(xs->arena, char *, all + xs->count + 1);
+    for (int b = 0; b < all + xs->count; b++) {
+        bool block = b < all && b / xs->count <= b % xs->count;
+        times[b] = NEW_ARRAY(xs->arena, char, b >= all ? xs->xs[b - all]->type->count : block ? patterns[b].count + 1 : 1);
+    }
+    return times;
+}
+
 void sparse_elements(SparseTerms *found, const Unknowns *xs, const Pattern *patterns, Node **values)
 {
     int **rows = rows_of(xs, patterns, xs->arena);
+    char **times = times_new(xs, patterns);
     for (int k = 0; k < found->terms.count; k++) {
         Elements *e = good_elements(found, k);
         if (!e)
@@ -740,6 +777,12 @@ void sparse_elements(SparseTerms *found, const Unknowns *xs, const Pattern *patt
         e->values = values;
         follow_places(e);
         open_values(e);
-        add_values(e);
+        count_added(e, times);
     }
+    for (int k = 0; k < found->terms.count; k++)            /* before any is added */
+        if (good_elements(found, k))
+            find_sole(good_elements(found, k), times);
+    for (int k = 0; k < found->terms.count; k++)
+        if (good_elements(found, k))
+            add_values(good_elements(found, k));
 }
