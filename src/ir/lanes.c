@@ -567,9 +567,11 @@ static bool cut_loop(const Cutting *c, Node **values)
 {
     Context *ctx = c->blocks->ctx;
     const Node *n = c->loop;
+    if (n->op != OP_loop)
+        return false;
     int64_t lanes = c->blocks->lanes, most = n->attr[0], rest = most - c->whole * lanes;
     int carries = (int)n->attr[1], count = n->body[0]->results.count;
-    if (n->op != OP_loop || n->attr[2] || c->whole < 1 || (rest && count > carries)
+    if (n->attr[2] || c->whole < 1 || (rest && count > carries)
         || c->operands[0]->op != OP_constant || c->operands[0]->data[0] != (double)most || !has_inner_loop(ctx, n->body[0]))
         return false;
     if (!run_part(c, c->whole, 0, true, c->operands + 1, values))
@@ -584,7 +586,6 @@ static bool cut_loop(const Cutting *c, Node **values)
     return run_part(c, rest, c->whole * lanes, false, inits, values);
 }
 
-/* The outermost loops that fit; bodies of others are looked into. */
 /* Elements that are computed in a trip. */
 static int64_t trip_work(Context *ctx, const Fn *body)
 {
@@ -610,6 +611,7 @@ static bool is_large(Context *ctx, const Node *loop)
     return loop->body[0]->results.count == loop->attr[1] && trip_work(ctx, loop->body[0]) >= MUCH;
 }
 
+/* The outermost loops that fit; bodies of others are looked into. */
 static void cut_region(Context *ctx, const Node *old, Node *const *operands, void *user, Node **values)
 {
     const Wanted *w = user;
