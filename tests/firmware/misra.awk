@@ -35,6 +35,7 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         for (name in filled)
             if (index(text, name "[")) set[file, n, name] = 1
         line[file, n] = text
+        lines[file, n] = before " " text
         if (text ~ /^ *const int32_t [a-z0-9_]+ = \(int32_t\)\(\(uint32_t\).* - /) difference[word(text, 3)] = 1
         for (name in difference)
             if (index(text, name)) wraps[file, n, name] = 1
@@ -66,6 +67,7 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         gsub(/'/, "", name)
         if ((place[1], place[2], name) in taken) next
         if (index(line[place[1], place[2]], name " ? ((" name " && ")) next
+        if (index(lines[place[1], place[2]], "(" name " || ") && / always true$/) next
     }
     print
 }
