@@ -36,32 +36,35 @@ static void add_begin(Ranges *r, int64_t at)
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
-/* Where x + shift >= 0 changes; x is the counter times something, plus something. */
-static void add_sign(Ranges *r, const Formula *x, int64_t shift)
+/* x as factor * counter + constant; false: it is nothing of the kind. */
+static bool is_linear(const Ranges *r, const Formula *x, int64_t *factor, int64_t *constant)
 {
     Term single;
     const Term *terms = NULL;
-    int64_t constant;
-    if (index_terms(x, &single, &terms, &constant) != 1 || terms[0].atom != r->counter)
-        return;
-    int64_t factor = terms[0].factor, at = constant + shift;
-    add_begin(r, factor > 0 ? -floor_div(at, factor) : floor_div(at, -factor) + 1);
+    int count = index_terms(x, &single, &terms, constant);
+    *factor = count ? terms[0].factor : 0;
+    return count == 0 || (count == 1 && terms[0].atom == r->counter);
+}
+
+/* Where factor * counter + constant >= 0 changes. */
+static void add_change(Ranges *r, int64_t factor, int64_t constant)
+{
+    if (factor)
+        add_begin(r, factor > 0 ? -floor_div(constant, factor) : floor_div(constant, -factor) + 1);
 }
 
 static void add_condition(Ranges *r, const Formula *f)
 {
-    if (f->kind == FORMULA_NONNEGATIVE) {
-        add_sign(r, f->arg[0], 0);
-        return;
-    }
-    if (f->kind < FORMULA_LT || f->kind > FORMULA_NE || f->arg[0]->elem != ELEM_INT)
-        return;
-    const Formula *difference = index_add(r->lower, f->arg[0], index_scale(r->lower, f->arg[1], -1));
-    bool from_equal = f->kind == FORMULA_LT || f->kind == FORMULA_GE, both = f->kind == FORMULA_EQ || f->kind == FORMULA_NE;
-    if (from_equal || both)
-        add_sign(r, difference, 0);
-    if (!from_equal)
-        add_sign(r, difference, -1);
+    int64_t factor[2] = { 0 }, constant[2] = { 0 };
+    const bool compares = f->kind >= FORMULA_LT && f->kind <= FORMULA_NE && f->arg[0]->elem == ELEM_INT;
+    for (int k = 0; k < f->arg_count && (compares || f->kind == FORMULA_NONNEGATIVE); k++)
+        if (!is_linear(r, f->arg[k], &factor[k], &constant[k]))
+            return;
+    const int64_t rises = factor[0] - factor[1], at = constant[0] - constant[1];
+    if (f->kind != FORMULA_LE && f->kind != FORMULA_GT)     /* they hold, or not, on both sides of equal */
+        add_change(r, rises, at);
+    if (compares && f->kind != FORMULA_LT && f->kind != FORMULA_GE)
+        add_change(r, rises, at - 1);
 }
 
 static void meet(Ranges *r, const Formula *f)
