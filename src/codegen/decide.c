@@ -219,13 +219,28 @@ Piece decide_piece(const Lowering *lower, const Node *n)
     }
 }
 
+/* The body puts something into what it carries at an index that is found there. */
+static bool is_written_at(const Node *loop, int carry)
+{
+    const Fn *body = loop->body[0];
+    if (loop->op == OP_branch || carry < 0)
+        return false;
+    const Node *n = body->results.at[(loop->op == OP_while_loop) + carry].node;
+    for (; n->op == OP_index_add || n->op == OP_index_set; n = n->operands[0])
+        for (int k = 2; k < n->operand_count; k++)
+            if (n->operands[k]->op != OP_constant)
+                return true;
+    return false;
+}
+
 /* Small tensors may go into a body element by element; others are read there at any index. */
 static void decide_region(Lowering *lower, const Node *n)
 {
+    const int first = n->op == OP_branch ? 0 : region_leading_count(n) - (int)n->attr[1];
     for (int k = 0; k < n->operand_count; k++) {
         NodeInfo *x = info_of(lower, n->operands[k]);
         x->evaluations = x->evaluations + 1 < MANY ? x->evaluations + 1 : MANY;
-        if (x->node->type->count <= SMALL_COUNT)
+        if (x->node->type->count <= SMALL_COUNT && !(k < region_leading_count(n) && is_written_at(n, k - first)))
             continue;
         x->only_elements = false;
         NodeInfo *whole = info_of(lower, decide_piece(lower, x->node).whole);
