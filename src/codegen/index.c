@@ -145,7 +145,7 @@ int64_t index_gcd(int64_t a, int64_t b)
     return a < 0 ? -a : a;
 }
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+int64_t index_floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 /* x = divisor * whole + rest with rest as small as terms tell. */
 static void split(Lowering *lower, const Formula *x, int64_t divisor, const Formula **whole, const Formula **rest)
@@ -160,11 +160,11 @@ static void split(Lowering *lower, const Formula *x, int64_t divisor, const Form
         else
             low[low_count++] = terms[k];
     }
-    whole_constant = floor_div(constant, divisor);
+    whole_constant = index_floor_div(constant, divisor);
     *whole = index_affine(lower, whole_constant, high, high_count);
     *rest = index_affine(lower, constant - whole_constant * divisor, low, low_count);
-    int64_t turns = floor_div((*rest)->low, divisor);
-    if (turns && turns == floor_div((*rest)->high, divisor)) {
+    int64_t turns = index_floor_div((*rest)->low, divisor);
+    if (turns && turns == index_floor_div((*rest)->high, divisor)) {
         *whole = index_shift(lower, *whole, turns);
         *rest = index_shift(lower, *rest, -turns * divisor);
     }

@@ -333,6 +333,7 @@ const Formula *formula_given(Lowering *, const Formula *, const Formula *conditi
 /* index.c: integer arithmetic in normal form */
 const Formula *index_affine(Lowering *, int64_t constant, const Term *, int count);
 int64_t index_gcd(int64_t, int64_t);                        /* never negative */
+int64_t index_floor_div(int64_t, int64_t divisor);          /* which is positive */
 const Formula *index_add(Lowering *, const Formula *, const Formula *);
 const Formula *index_scale(Lowering *, const Formula *, int64_t factor);
 const Formula *index_shift(Lowering *, const Formula *, int64_t offset);
@@ -457,9 +458,11 @@ void rewrite_put(Rewriter *, const Formula *from, const Formula *to);
 void shrink_temps(Lowering *);
 
 /* reshape of loops: strip.c, ranges.c */
-enum { LANES = 8 };                                         /* partial sums */
+enum { LANES = 8, LONG = 32 };                              /* partial sums; trips of a loop that is worth it */
 void strip_loops(Lowering *);
 void cut_ranges(Lowering *, Stmt *loop, Block *out);        /* pushes the loop, or what takes its place */
+/* A body with something else for the counter.  lane: the index of stores into partial sums; NULL: it is still to be said. */
+void copy_trip(Lowering *, const Block *from, const Formula *counter, const Formula *at, const Formula *lane, Block *to);
 
 /* bind.c: LETs where a Formula is used twice, has a name, or is loop invariant */
 void bind_formulas(Lowering *);

@@ -5,7 +5,7 @@
  * a range of one trip becomes plain statements.  The text grows with the number of ranges: they must be few, and short. */
 #include "loop.h"
 
-enum { LONG = 32, RANGES_MOST = 5, WORK_MOST = 256 };       /* trips; ranges; operations in all of them */
+enum { RANGES_MOST = 5, WORK_MOST = 256 };                  /* operations in all of them */
 
 typedef struct {
     Lowering *lower;
@@ -34,8 +34,6 @@ static void add_begin(Ranges *r, int64_t at)
     r->begin[k] = at;
 }
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
-
 /* x as factor * counter + constant; false: it is nothing of the kind. */
 static bool is_linear(const Ranges *r, const Formula *x, int64_t *factor, int64_t *constant)
 {
@@ -50,7 +48,7 @@ static bool is_linear(const Ranges *r, const Formula *x, int64_t *factor, int64_
 static void add_change(Ranges *r, int64_t factor, int64_t constant)
 {
     if (factor)
-        add_begin(r, factor > 0 ? -floor_div(constant, factor) : floor_div(constant, -factor) + 1);
+        add_begin(r, factor > 0 ? -index_floor_div(constant, factor) : index_floor_div(constant, -factor) + 1);
 }
 
 static void add_condition(Ranges *r, const Formula *f)
@@ -112,7 +110,6 @@ static const Formula *put_counter(Rewriter *rewriter, const Formula *f, const Fo
     return f == put[0] ? put[1] : formula_rebuild(rewriter->lower, f, args);
 }
 
-/* lane: of the stores into partial sums; NULL: strip.c is still to say. */
 static void copy_block(Rewriter *rewriter, const Block *from, const Formula *lane, Block *to)
 {
     Lowering *lower = rewriter->lower;
@@ -127,16 +124,23 @@ static void copy_block(Rewriter *rewriter, const Block *from, const Formula *lan
     }
 }
 
+void copy_trip(Lowering *lower, const Block *from, const Formula *counter, const Formula *at, const Formula *lane, Block *to)
+{
+    const Formula *put[2] = { counter, at };
+    ArenaMark mark = arena_mark(lower->ctx->scratch);
+    Rewriter rewriter = rewriter_new(lower, put_counter, put);
+    copy_block(&rewriter, from, lane, to);
+    arena_release(lower->ctx->scratch, mark);
+}
+
 static void push_range(Ranges *r, const Stmt *s, int k, Block *out)
 {
     Lowering *lower = r->lower;
     const int64_t begin = r->begin[k], trips = r->begin[k + 1] - begin;
     Stmt *loop = lower_loop(lower, loop_counted(lower, r->loop->depth, begin, begin + trips, 1));
     const Formula *at = trips == 1 ? formula_int(lower, begin) : formula_counter(lower, loop->loop);
-    const Formula *put[2] = { r->counter, at };
     loop->lanes = s->lanes && trips >= LANES;
-    Rewriter rewriter = rewriter_new(lower, put_counter, put);
-    copy_block(&rewriter, &s->body, s->lanes && !loop->lanes ? index_shift(lower, at, -begin) : NULL, &loop->body);
+    copy_trip(lower, &s->body, r->counter, at, s->lanes && !loop->lanes ? index_shift(lower, at, -begin) : NULL, &loop->body);
     if (k == 0)
         loop->before = s->before;
     if (k <= 1)

@@ -7,7 +7,7 @@
 #include "loop.h"
 
 enum {
-    LANES_FROM = 4, LONG = 32,
+    LANES_FROM = 4,
     CALL = 10,                                              /* operations that one of libm is worth */
     SHARE = 16                                              /* a nest that does less of the work than this part stays as it is */
 };
@@ -252,48 +252,25 @@ static bool to_lanes(Lowering *lower, Stmt *holder, Stmt **declare, Block *after
 }
 
 /* ---- cutting a loop into lanes --------------------------------------------------------------------------------- */
-typedef struct { const Formula *from, *to, *lane; } Cut;
-
-static const Formula *put_counter(Rewriter *r, const Formula *f, const Formula *const *args)
-{
-    const Cut *cut = r->user;
-    return f == cut->from ? cut->to : formula_rebuild(r->lower, f, args);
-}
-
-static void copy_cut(Lowering *lower, const Block *body, Cut *cut, Block *out)
-{
-    ArenaMark mark = arena_mark(lower->ctx->scratch);
-    Rewriter r = rewriter_new(lower, put_counter, cut);
-    for (int k = 0; k < body->list.count; k++) {
-        Stmt *s = arena_copy(lower->arena, body->list.at[k], sizeof *s);
-        s->index = s->lanes ? cut->lane : rewrite(&r, s->index);
-        s->value = rewrite(&r, s->value);
-        block_push(lower, out, s);
-    }
-    arena_release(lower->ctx->scratch, mark);
-}
-
 /* Whole groups of LANES trips, then what is left; lane k sums trips k, k + LANES, .. */
 static void cut_loop(Lowering *lower, Stmt *s, Block *out)
 {
     const Loop *l = s->loop;
     int64_t whole = l->begin + loop_trips(l) / LANES * LANES;
-    Cut cut = { .from = formula_counter(lower, l) };
+    const Formula *counter = formula_counter(lower, l);
     Stmt *main = lower_loop(lower, loop_counted(lower, l->depth, l->begin, whole, LANES));
     Stmt *lane = lower_loop(lower, loop_counted(lower, l->depth + 1, 0, LANES, 1));
-    cut.lane = formula_counter(lower, lane->loop);
-    cut.to = index_add(lower, formula_counter(lower, main->loop), cut.lane);
+    const Formula *in_lane = formula_counter(lower, lane->loop);
     main->before = s->before;
     main->nodes = s->nodes;
-    copy_cut(lower, &s->body, &cut, &lane->body);
+    copy_trip(lower, &s->body, counter, index_add(lower, formula_counter(lower, main->loop), in_lane), in_lane, &lane->body);
     block_push(lower, &main->body, lane);
     block_push(lower, out, main);
     if (whole == l->end)
         return;
     Stmt *tail = lower_loop(lower, loop_counted(lower, l->depth, whole, l->end, 1));
-    cut.to = formula_counter(lower, tail->loop);
-    cut.lane = index_shift(lower, cut.to, -whole);
-    copy_cut(lower, &s->body, &cut, l->end - whole == 1 ? out : &tail->body);
+    const Formula *at = formula_counter(lower, tail->loop);
+    copy_trip(lower, &s->body, counter, at, index_shift(lower, at, -whole), l->end - whole == 1 ? out : &tail->body);
     if (l->end - whole > 1)
         block_push(lower, out, tail);
 }

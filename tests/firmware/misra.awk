@@ -12,7 +12,6 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         n++
         if (text ~ /^static .* adc_[a-z_0-9]*\(/) inside = 1
         helper[file, n] = inside
-        brackets[file, n] = (before " " text) ~ /\? +\(/    # they may begin in the line before
         if (text ~ /^ *for \(int [a-z0-9_]+ = 0; [a-z0-9_]+ < [a-z0-9_]+; /) bound[bounded(text)] = 1
         if (text ~ /^ *const bool [a-z0-9_]+ = [a-z0-9_]+ > 0;$/) positive[word(text, 3)] = word(text, 5)
         for (name in positive)
@@ -35,11 +34,10 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         for (name in filled)
             if (index(text, name "[")) set[file, n, name] = 1
         line[file, n] = text
-        lines[file, n] = before " " text
+        lines[file, n] = before " " text                    # a formula may begin in the line before
         if (text ~ /^ *const int32_t [a-z0-9_]+ = \(int32_t\)\(\(uint32_t\).* - /) difference[word(text, 3)] = 1
         for (name in difference)
             if (index(text, name)) wraps[file, n, name] = 1
-        equal[file, n] = (before " " text) ~ /<= .*&& .*>= /
         if (text == "}") { delete bound; delete positive; delete same; delete filled; delete difference }
         before = text
         if (text == "}") inside = 0
@@ -52,9 +50,9 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
     read_file(place[1])
     excused = $2 ~ /^(misra-c2012-(12\.1|12\.3|14\.1|15\.5|17\.8)|variableScope)$/
     if (excused && helper[place[1], place[2]]) next
-    if ($2 == "misra-c2012-12.1" && brackets[place[1], place[2]]) next
+    if ($2 == "misra-c2012-12.1" && lines[place[1], place[2]] ~ /\? +\(/) next
     if (/ duplicateExpression Same expression on both sides of '(\/|<=|>=)'\.$/) next
-    if (/ duplicateExpression Same expression on both sides of '&&'\.$/ && equal[place[1], place[2]]) next
+    if (/ duplicateExpression Same expression on both sides of '&&'\.$/ && lines[place[1], place[2]] ~ /<= .*&& .*>= /) next
     if ($2 == "uninitvar" && ((place[1], place[2], $NF) in set)) next
     if ($2 == "unpreciseMathCall" && / 'log\(1 \+ x\)' /) next
     if (/ knownConditionTrueFalse Condition '[0-9]+<=[a-z0-9_]+' is always false$/) {
