@@ -87,12 +87,89 @@ static int compared(const Formula *f, const Formula *condition, bool truth)
     return possible & outcomes(asked, asked_at, true) ? UNKNOWN : false;
 }
 
+/* ---- ints: what an inequality says of another one ------------------------------------------------------------------ */
+/* large - small + rest >= 0 */
+typedef struct { const Formula *large, *small; int64_t rest; } Fact;
+
+enum { SUM_MOST = 16 };
+
+typedef struct { Term terms[SUM_MOST]; int count; int64_t constant; bool fits; } Sum;
+
+/* Terms may be of two lowerings, one of which is in the other. */
+static void add_to_sum(Sum *s, const Formula *f, int64_t factor)
+{
+    Term single;
+    const Term *terms = NULL;
+    int64_t constant;
+    int count = index_terms(f, &single, &terms, &constant);
+    s->constant += factor * constant;
+    for (int k = 0; k < count && s->fits; k++) {
+        int i = 0;
+        while (i < s->count && !same_value(s->terms[i].atom, terms[k].atom))
+            i++;
+        s->fits = i < SUM_MOST;
+        if (s->fits && i == s->count)
+            s->terms[s->count++] = (Term){ 0, terms[k].atom };
+        if (s->fits)
+            s->terms[i].factor += factor * terms[k].factor;
+    }
+}
+
+static bool follows(const Fact *asked, const Fact *told)
+{
+    Sum s = { .constant = asked->rest - told->rest, .fits = true };
+    add_to_sum(&s, asked->large, 1);
+    add_to_sum(&s, asked->small, -1);
+    add_to_sum(&s, told->large, -1);
+    add_to_sum(&s, told->small, 1);
+    for (int k = 0; k < s.count; k++)
+        s.fits &= s.terms[k].factor == 0;
+    return s.fits && s.constant >= 0;
+}
+
+/* All of them are what the comparison says; 0: nothing of the kind. */
+static int find_facts(const Formula *f, bool truth, Fact *facts)
+{
+    const Formula *a = f->arg[0], *b = f->arg[1];
+    switch (f->kind) {
+    case FORMULA_LT: facts[0] = truth ? (Fact){ b, a, -1 } : (Fact){ a, b, 0 }; return 1;
+    case FORMULA_LE: facts[0] = truth ? (Fact){ b, a, 0 } : (Fact){ a, b, -1 }; return 1;
+    case FORMULA_GT: facts[0] = truth ? (Fact){ a, b, -1 } : (Fact){ b, a, 0 }; return 1;
+    case FORMULA_GE: facts[0] = truth ? (Fact){ a, b, 0 } : (Fact){ b, a, -1 }; return 1;
+    default:
+        facts[0] = (Fact){ a, b, 0 };
+        facts[1] = (Fact){ b, a, 0 };
+        return truth == (f->kind == FORMULA_EQ) ? 2 : 0;
+    }
+}
+
+static int implied(const Formula *f, const Formula *condition, bool truth)
+{
+    Fact asked[2], told[2];
+    int told_count = find_facts(condition, truth, told);
+    for (int value = 0; value < 2; value++) {
+        int count = find_facts(f, value, asked), follow = 0;
+        for (int k = 0; k < count; k++)
+            follow += follows(&asked[k], &told[0]) || (told_count > 1 && follows(&asked[k], &told[1]));
+        if (told_count && count && follow == count)
+            return value;
+    }
+    return UNKNOWN;
+}
+
+static const Formula *definition(const Formula *f)
+{
+    return f->kind == FORMULA_SCALAR && f->scalar->stands_for ? f->scalar->stands_for : f;
+}
+
 static int known(const Formula *f, const Formula *condition, bool truth, int depth)
 {
     if (same_value(f, condition))
         return truth;
     if (depth == 0)
         return UNKNOWN;
+    f = definition(f);
+    condition = definition(condition);
     if (f->kind == FORMULA_NOT) {
         int part = known(f->arg[0], condition, truth, depth - 1);
         return part == UNKNOWN ? UNKNOWN : !part;
@@ -108,7 +185,11 @@ static int known(const Formula *f, const Formula *condition, bool truth, int dep
         int from_first = known(f, condition->arg[0], truth, depth - 1);
         return from_first != UNKNOWN ? from_first : known(f, condition->arg[1], truth, depth - 1);
     }
-    return is_comparison(f) && is_comparison(condition) ? compared(f, condition, truth) : UNKNOWN;
+    if (!is_comparison(f) || !is_comparison(condition))
+        return UNKNOWN;
+    int value = compared(f, condition, truth);
+    bool are_ints = f->arg[0]->elem == ELEM_INT && condition->arg[0]->elem == ELEM_INT;
+    return value == UNKNOWN && are_ints ? implied(f, condition, truth) : value;
 }
 
 int formula_known(const Formula *f, const Formula *condition, bool truth)
@@ -122,7 +203,8 @@ static int assumed(const Lowering *lower, const Formula *f)
 {
     for (const Lowering *l = lower; l->outer; l = l->outer) {
         const Region *r = l->region;
-        int value = r->condition ? formula_known(f, r->condition, l == r->body[0]) : UNKNOWN;
+        const Formula *holds = r->condition ? r->condition : r->runs;
+        int value = holds ? formula_known(f, holds, l == r->body[0]) : UNKNOWN;
         if (value != UNKNOWN)
             return value;
     }
@@ -133,6 +215,13 @@ const Formula *formula_assumed(Lowering *lower, const Formula *condition)
 {
     int truth = lower->outer ? assumed(lower, condition) : UNKNOWN;
     return truth == UNKNOWN ? condition : formula_bool(lower, truth);
+}
+
+bool formula_is_within(Lowering *lower, const Formula *x, int64_t last)
+{
+    const Formula *low = formula_binary(lower, FORMULA_GE, x, formula_int(lower, 0));
+    const Formula *high = formula_binary(lower, FORMULA_LE, x, formula_int(lower, last));
+    return (x->low >= 0 || assumed(lower, low) == true) && (x->high <= last || assumed(lower, high) == true);
 }
 
 /* Whether f is the condition, or says the opposite. */

@@ -551,7 +551,8 @@ const Formula *formula_clamp(Lowering *lower, const Formula *x, int64_t last)
         return x;
     if (is_number(x))
         return formula_int(lower, x->integer < 0 ? 0 : x->integer > last ? last : x->integer);
-    FormulaKind kind = lower->ctx->options.unchecked ? FORMULA_TRUST : FORMULA_CLAMP;
+    const bool trusted = lower->ctx->options.unchecked || (lower->outer && formula_is_within(lower, x, last));
+    FormulaKind kind = trusted ? FORMULA_TRUST : FORMULA_CLAMP;
     return formula_intern(lower, &(Formula){ .kind = kind, .elem = ELEM_INT, .integer = last, .arg_count = 1, .arg = { x } });
 }
 

@@ -30,7 +30,7 @@ typedef enum {
     FORMULA_AFFINE,                                         /* integer + sum of factor * term; never overflows */
     FORMULA_QUOTIENT, FORMULA_REMAINDER,                    /* arg[0] >= 0 by integer > 0 */
     FORMULA_CLAMP,                                          /* arg[0] limited to 0 .. integer */
-    FORMULA_TRUST,                                          /* arg[0], which the caller promises to be in 0 .. integer */
+    FORMULA_TRUST,                                          /* arg[0], which is in 0 .. integer, as the caller promises or a condition says */
     FORMULA_LOAD,                                           /* buffer[arg[0]] */
     FORMULA_NEG, FORMULA_NOT,
     FORMULA_ADD, FORMULA_SUB, FORMULA_MUL, FORMULA_DIV,     /* int ones wrap around */
@@ -127,6 +127,7 @@ struct Scalar {
     Scalar *version_of;                                     /* the same variable; coalesce.c */
     int64_t low, high;                                      /* ints: the range that is known */
     const Formula *limit;                                   /* a counter: it is less than this, affine in Scalars; NULL: only `high` */
+    const Formula *stands_for;                              /* in bodies, for this value of the lowering around; NULL: for none */
 };
 
 /* ---- statements ------------------------------------------------------------------------------------------------ */
@@ -175,6 +176,7 @@ struct Region {
     bool counts;                                            /* a while whose number of trips is asked for */
     int64_t most;                                           /* trips */
     const Formula *trips, *condition;                       /* of a for, of a branch; of the lowering around */
+    const Formula *runs;                                    /* of a for: that there is a trip; NULL: nothing is known of it */
     const Formula *last;                                    /* trips - 1: the counter goes from there down to 0; NULL: it goes up */
     Vec(Capture) captures;
     Vec(Buffer *) reads, writes;                            /* of the lowering around */
@@ -328,6 +330,8 @@ static inline int64_t loop_trips(const Loop *l) { return (l->end - l->begin + l-
  * the conditions of the branches around make of one: a number, or itself */
 const Formula *formula_assumed(Lowering *, const Formula *condition);
 int formula_known(const Formula *, const Formula *condition, bool truth);
+/* Does a condition around say that the index is in 0 .. last? */
+bool formula_is_within(Lowering *, const Formula *, int64_t last);
 const Formula *formula_given(Lowering *, const Formula *, const Formula *condition, bool truth);
 
 /* index.c: integer arithmetic in normal form */

@@ -67,6 +67,7 @@ static const Formula *import_value(Lowering *inner, const Formula *f)
         s = lower_scalar(outer, f->elem, f->node, false);
         s->low = f->low;
         s->high = f->high;
+        s->stands_for = f;
         map_put(outer->captured, f, s);
     }
     vec_push(outer->arena, &inner->region->captures, ((Capture){ s, f }));
@@ -346,8 +347,10 @@ static void loop_trips_of(LoopLowering *l)
         return;
     }
     r->trips = read_flat(outer, l->node->operands[0], 0);
-    if (r->trips->kind == FORMULA_SCALAR || is_affine_in_scalars(r->trips))
+    if (r->trips->kind == FORMULA_SCALAR || is_affine_in_scalars(r->trips)) {
         r->counter->limit = r->trips;
+        r->runs = formula_binary(outer, FORMULA_GT, r->trips, formula_int(outer, 0));
+    }
     if (r->trips->high > r->most)
         r->trips = formula_select(outer, formula_binary(outer, FORMULA_LT, r->trips, formula_int(outer, r->most)),
                                   r->trips, formula_int(outer, r->most));
