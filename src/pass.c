@@ -67,6 +67,13 @@ static Fn *scalars(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
     return stays || !ctx->options.scalars ? fn : (Fn *)(uintptr_t)fn_scalars(ctx, fn, ctx->options.scalars);
 }
 
+static Fn *reread(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
+{
+    (void)module, (void)spec;
+    bool stays = ctx->options.keep_adjoints || !fn_has(ctx, fn, node_is_region);
+    return stays ? fn : fn_reread(ctx, fn);
+}
+
 static Fn *scatter(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 {
     (void)module, (void)spec;
@@ -96,6 +103,7 @@ const Pass pass_table[] = {
     {"merge", 0, merge, "carries and stacks that nobody reads go; from -O1 on, loops over one index become one"},
     {"gram", 1, gram, "what is summed over the rows of a Jacobian, as in J' @ J, is summed row by row, without it"},
     {"scalars", 2, scalars, "small functions and bodies are written out in scalars where that saves much of their arithmetic"},
+    {"reread", 1, reread, "what is on a tape and still in the array that it was read from is read there, and the tape goes"},
     {"split", 0, split, "the two functions of a split, and what is on the tape between them"},
     {"scatter", 1, scatter, "what is added to an array at a few places is added in place"},
     {"lanes", 1, lanes, "long loops with independent trips run in blocks of trips, where that pays"},

@@ -322,7 +322,7 @@ Fn *fn_rewrite_regions(Context *ctx, const Fn *old, NodeRewrite replace, RegionR
 }
 
 /* The user's rewriting, applied to bodies as they are opened: so each is opened once, however deep it is. */
-typedef struct { NodeRewrite replace; void *user; } Everywhere;
+typedef struct { NodeRewrite replace; RegionEntry enter; void *user; } Everywhere;
 
 static Node *replace_everywhere(Context *ctx, const Node *n, Node *const *operands, void *user)
 {
@@ -351,13 +351,21 @@ static void rewrite_body(Context *ctx, Node **roots, int count, const Map *open,
 
 static void rewrite_region(Context *ctx, const Node *n, Node *const *operands, void *user, Node **values)
 {
+    const Everywhere *e = user;
+    if (e->enter)
+        e->enter(ctx, n, operands, e->user);
     region_rewrite(ctx, n, operands, rewrite_body, user, values);
+}
+
+Fn *fn_rewrite_entering(Context *ctx, const Fn *old, NodeRewrite replace, RegionEntry enter, void *user)
+{
+    Everywhere e = { replace, enter, user };
+    return fn_rewrite_regions(ctx, old, replace_everywhere, rewrite_region, &e);
 }
 
 Fn *fn_rewrite(Context *ctx, const Fn *old, NodeRewrite replace, void *user)
 {
-    Everywhere e = { replace, user };
-    return fn_rewrite_regions(ctx, old, replace_everywhere, rewrite_region, &e);
+    return fn_rewrite_entering(ctx, old, replace, NULL, user);
 }
 
 /* ---- applying ---------------------------------------------------------------------------------------------------- */

@@ -345,6 +345,9 @@ int node_place(const NodeList *, const Node *);             /* in a list of asce
 typedef Node *(*NodeRewrite)(Context *, const Node *old, Node *const *new_operands, void *user);
 /* Bodies of regions are rewritten in the same way.  NULL for the rewrite: node_replaced. */
 Fn *fn_rewrite(Context *, const Fn *, NodeRewrite, void *user);
+/* The same; `enter` is told of each region and its new operands before its bodies are rewritten. */
+typedef void (*RegionEntry)(Context *, const Node *region, Node *const *new_operands, void *user);
+Fn *fn_rewrite_entering(Context *, const Fn *, NodeRewrite, RegionEntry enter, void *user);
 /* Bodies are left to `region`, which yields the values of the region again over new operands. */
 typedef void (*RegionRewrite)(Context *, const Node *old, Node *const *new_operands, void *user, Node **values);
 Fn *fn_rewrite_regions(Context *, const Fn *, NodeRewrite, RegionRewrite, void *user);
@@ -364,6 +367,7 @@ Fn *fn_scatter_sums(Context *, const Fn *);                 /* sums with scatter
 Fn *fn_lanes(Context *, const Fn *, int64_t lanes, int64_t least, bool large);
 const Fn *fn_scalars(Context *, const Fn *, int64_t limit);  /* loops and arrays written out where that saves much (scalars.c) */
 const Fn *fn_element_scalars(Context *, const Fn *, int64_t limit);  /* whatever it saves; NULL: of more operations */
+Fn *fn_reread(Context *, Fn *);                             /* tapes that are in arrays which loops leave are read there (reread.c) */
 Fn *fn_tidy_regions(Context *, const Fn *);                 /* loops over one index become one; unused carries and stacks go (merge.c) */
 
 /* ---- evaluator (eval.c): the reference meaning, naive -------------------------------------------------------------- */
