@@ -67,17 +67,29 @@ static Fn *scalars(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
     return stays || !ctx->options.scalars ? fn : (Fn *)(uintptr_t)fn_scalars(ctx, fn, ctx->options.scalars);
 }
 
+static Fn *read_arrays(Context *ctx, Fn *fn)
+{
+    bool stays = ctx->options.keep_adjoints || !fn_has(ctx, fn, node_is_region);
+    return stays ? fn : fn_reread(ctx, fn);
+}
+
+/* Early for what is on the tape of a split; again for what has become one loop since. */
 static Fn *reread(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 {
     (void)module, (void)spec;
-    bool stays = ctx->options.keep_adjoints || !fn_has(ctx, fn, node_is_region);
-    return stays ? fn : fn_reread(ctx, fn);
+    return read_arrays(ctx, fn);
 }
 
 static Fn *scatter(Context *ctx, Module *module, const ExportSpec *spec, Fn *fn)
 {
     (void)module, (void)spec;
-    return fn_tidy_regions(ctx, fn_scatter_sums(ctx, fn));
+    enum { ROUNDS = 8 };
+    Fn *now = fn_scatter_sums(ctx, fn), *before = NULL;
+    for (int k = 0; now != before && k < ROUNDS; k++) {
+        before = fn_tidy_regions(ctx, now);
+        now = read_arrays(ctx, before);
+    }
+    return before;
 }
 
 /* The functions of a pair are told apart once, whichever comes first: they must agree on the tape. */
