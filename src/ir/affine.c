@@ -32,12 +32,19 @@ static bool add_term(Affine *to, const Symbol *s, int64_t factor)
     return fits;
 }
 
+bool affine_is_int(const Affine *x)
+{
+    bool fits = x->constant == (int32_t)x->constant;
+    for (int k = 0; k < x->count; k++)
+        fits &= x->terms[k].factor == (int32_t)x->terms[k].factor && x->terms[k].factor != INT32_MIN;
+    return fits;
+}
+
 bool affine_add(Affine *to, const Affine *x, int64_t factor)
 {
-    bool fits = is_small(factor) && factor == (int32_t)factor;
+    bool fits = factor == (int32_t)factor && affine_is_int(x);
     for (int k = 0; fits && k < x->count; k++)
-        fits = x->terms[k].factor == (int32_t)x->terms[k].factor && add_term(to, x->terms[k].symbol, factor * x->terms[k].factor);
-    fits = fits && x->constant == (int32_t)x->constant;
+        fits = add_term(to, x->terms[k].symbol, factor * x->terms[k].factor);
     if (fits)
         to->constant += factor * x->constant;
     return fits && is_small(to->constant);

@@ -287,10 +287,10 @@ static Node *version_before(const Node *n)
 }
 
 /* The write that puts `value` into an array that the loop carries. */
-static Node *find_write(const Frame *f, const Node *value)
+static Node *find_write(Reread *r, const Frame *f, const Node *value)
 {
     for (int k = 0; k < f->region->attr[1]; k++)
-        for (Node *n = next_carry(f, k); n; n = version_before(n))
+        for (Node *n = next_carry(f, k); n && r->steps-- > 0; n = version_before(n))
             if (n->op == OP_index_set && n->operands[1] == value && are_scalars(n->operands + 2, n->operand_count - 2))
                 return n;
     return NULL;
@@ -301,12 +301,12 @@ static bool find_array(Reread *r, const Frame *frames, int levels, Node *value, 
 {
     bool is_read = value->op == OP_index && are_scalars(value->operands + 1, value->operand_count - 1);
     const Frame *f = &frames[levels - 1];
-    Node *array = is_read ? value->operands[0] : find_write(f, value), *around;
+    Node *array = is_read ? value->operands[0] : find_write(r, f, value), *around;
     if (!array)
         return false;
     Element e = { r, f, is_read ? value->operands + 1 : array->operands + 2, is_read ? value->operand_count - 1 : array->operand_count - 2 };
     for (int k = 0; k < e.count; k++)
-        if (!affine_of(r, f, e.index[k], SUM_DEPTH, &v->index[k]))
+        if (!affine_of(r, f, e.index[k], SUM_DEPTH, &v->index[k]) || !affine_is_int(&v->index[k]))
             return false;
     v->index_count = e.count;
     for (int level = levels - 1; level >= 0; level--) {

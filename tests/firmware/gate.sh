@@ -89,7 +89,7 @@ no_recursion() {
 misra() {
     : >"$scratch/found"
     while read -r file; do
-        (ulimit -t 120
+        (ulimit -t 60
         exec cppcheck --quiet --dump --std=c99 --enable=style,warning,performance,portability --suppress=missingIncludeSystem \
             -D"$restrict=" --template='{file}:{line}: {id} {message}' "$file") >>"$scratch/found" 2>&1
         case $? in

@@ -4,6 +4,7 @@
 #   FILE:LINE: ID MESSAGE
 function word(text, n,    words) { split(text, words, " "); return words[n] }
 function bounded(text) { sub(/^[^;]*; [a-z0-9_]+ < /, "", text); sub(/;.*/, "", text); return text }
+function asked_within(text, name,    at) { at = index(text, name " ? ("); return at && index(substr(text, at + 1), "(" name " ? ") }
 function indent(text) { match(text, /^ */); return RLENGTH }
 function read_file(file,    text, before, n, inside, name, triangle, array) {
     if (file in ends) return
@@ -65,7 +66,8 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         gsub(/'/, "", name)
         if ((place[1], place[2], name) in taken) next
         if (index(line[place[1], place[2]], name " ? ((" name " && ")) next
-        if (index(lines[place[1], place[2]], "(" name " || ") && / always true$/) next
+        if (asked_within(lines[place[1], place[2]], name) && / always true$/) next
+        if ((index(lines[place[1], place[2]], "(" name " || ") || index(lines[place[1], place[2]], " || " name ")")) && / always true$/) next
     }
     print
 }
