@@ -26,8 +26,9 @@ bool affine_add(Affine *to, const Affine *x, int64_t factor);
 bool affine_at_least(const Affine *, int64_t least);
 /* With values in the place of some symbols.  False: as for affine_add. */
 bool affine_put(Affine *, const Symbol *const *symbols, const Affine *values, int count);
-/* As a sum of nodes, some of which are given; all numbers in it must be ints. */
+/* Are all of its numbers ints of the language? */
 bool affine_is_int(const Affine *);
+/* As a sum of nodes, some of which are given. */
 Node *affine_node(Context *, const Affine *, const Symbol *const *symbols, Node *const *nodes, int count);
 
 #endif
