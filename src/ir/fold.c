@@ -290,6 +290,7 @@ static Node *fold_elementwise(Context *ctx, Op op, const Type *type, int count, 
     case OP_pow: y = fold_pow(ctx, x, w); break;
     case OP_where: y = fold_where(ctx, x, w, operands[2]); break;
     case OP_and: case OP_or: y = fold_logic(ctx, op, type, x, w); break;
+    case OP_lt: case OP_gt: y = x == w ? node_fill(ctx, type, 0) : NULL; break;     /* of NaN, too */
     case OP_not: y = is_op(x, OP_not) ? x->operands[0] : NULL; break;
     case OP_abs: y = is_op(x, OP_neg) ? node_unary(ctx, OP_abs, x->operands[0]) : NULL; break;
     case OP_square: y = is_op(x, OP_neg) ? node_unary(ctx, OP_square, x->operands[0]) : NULL; break;
