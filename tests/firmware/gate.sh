@@ -4,7 +4,8 @@
 # The files have different names; several at once cost much less than one at a time.  Prints `GATE (REAL):` with the first
 # complaints, which name the file, for each gate that does not hold, and `N passed, N failed`: a gate counts once for each
 # file that it is asked about.  Tools that are not there are not asked.  QUICK=1 asks one compiler where two would say the
-# same, and does not optimise as much; MISRA=0 leaves cppcheck out, MISRA=only everything else.
+# same, and does not optimise as much; MISRA=0 leaves cppcheck out, MISRA=only everything else; KNOWN is a folder of what
+# cppcheck need not judge again.
 set -u
 LC_ALL=C; export LC_ALL
 CCACHE_DISABLE=1; export CCACHE_DISABLE   # a cache of objects does not keep the graphs of calls
@@ -83,25 +84,58 @@ no_recursion() {
     cat "$scratch/self" "$scratch/cycles" | none
 }
 
+# A sum of a text and its header, whatever they and their functions are called, and of what judges them.
+text_sum() {
+    name=$(basename "$1" .c)
+    upper=$(echo "$name" | tr '[:lower:]' '[:upper:]')
+    { sed 1d "$1"; if [ -f "${1%.c}.h" ]; then sed 1d "${1%.c}.h"; fi; } |
+        sed -E "s/$name/text/g; s/$upper/TEXT/g; s/\\<(in|IN)_[0-9]+_/\\1_/g" |
+        cat - "$scratch/judges" | sha256sum | cut -c1-32
+}
+
+# cppcheck on one text, which leaves a dump for its addon.  It follows every value past every condition, and does not come to an
+# end in a few long functions that have a hundred of them.
+check_text() {
+    { (ulimit -t 60
+    exec cppcheck --quiet --dump --std=c99 --enable=style,warning,performance,portability --suppress=missingIncludeSystem \
+        -D"$restrict=" --template='{file}:{line}: {id} {message}' "$1") >>"$scratch/found" 2>&1; } 2>/dev/null
+    case $? in
+    0) echo "$1" ;;
+    137 | 152) echo "$1" >>"$scratch/unfinished" ;;
+    *) echo "cppcheck breaks down: $1" >>"$scratch/found" ;;
+    esac
+}
+
+# With KNOWN, a folder, texts that have been judged before and were clean are not judged again, nor those that cppcheck did not
+# finish: a file for each, named by its sum, says which it was.
+known() { [ -n "${KNOWN:-}" ] && [ -f "$KNOWN/$1" ]; }
+learn() {
+    if [ -z "${KNOWN:-}" ]; then return; fi
+    mkdir -p "$KNOWN"
+    while read -r file; do
+        grep -qF "$file" "$scratch/left" || echo "$1" >"$KNOWN/$(text_sum "$file")"
+    done
+}
+
 # The generated macro for restrict is defined away, as someone who keeps rule 8.14 would.  What doc/misra.md explains as a
-# deviation is left out: some rules at all, some in the functions named adc_*, which are the same text in all files.  cppcheck
-# follows every value past every condition, and does not come to an end in a few long functions that have a hundred of them.
+# deviation is left out: some rules at all, some in the functions named adc_*, which are the same text in all files.
 misra() {
     : >"$scratch/found"
+    : >"$scratch/unfinished"
+    { cppcheck --version; cat "$firmware/misra.py" "$firmware/misra.awk"; echo "$real $deviations"; } >"$scratch/judges"
     while read -r file; do
-        { (ulimit -t 60
-        exec cppcheck --quiet --dump --std=c99 --enable=style,warning,performance,portability --suppress=missingIncludeSystem \
-            -D"$restrict=" --template='{file}:{line}: {id} {message}' "$file") >>"$scratch/found" 2>&1; } 2>/dev/null
-        case $? in
-        0) echo "$file" ;;
-        137 | 152) echo "cppcheck does not end: $(basename "$file")" >>"$scratch/endless" ;;
-        *) echo "cppcheck breaks down: $file" >>"$scratch/found" ;;
-        esac
+        sum=$(text_sum "$file")
+        if ! known "$sum"; then check_text "$file"
+        elif [ "$(cat "$KNOWN/$sum")" = unfinished ]; then echo "$file" >>"$scratch/unfinished"
+        fi
     done <"$scratch/files" >"$scratch/dumped"
     xargs -r python3 "$firmware/misra.py" "$addon" "$deviations" <"$scratch/dumped" >>"$scratch/found" 2>&1 ||
         echo "cppcheck's addon breaks down" >>"$scratch/found"
     while read -r file; do rm -f "$file.dump"; done <"$scratch/files"
-    awk -f "$firmware/misra.awk" "$scratch/found" | none
+    awk -f "$firmware/misra.awk" "$scratch/found" >"$scratch/left"
+    learn clean <"$scratch/dumped"
+    learn unfinished <"$scratch/unfinished"
+    none <"$scratch/left"
 }
 restrict=ADC_RESTRICT
 deviations=2.5,8.9,10.6,10.8
@@ -174,6 +208,6 @@ c_gates() {
 
 [ "${MISRA:-}" = only ] || c_gates
 if [ "${MISRA:-1}" != 0 ] && has cppcheck && has python3 && [ -f "$addon" ]; then gate "cppcheck and MISRA" misra; fi
-[ ! -f "$scratch/endless" ] || cat "$scratch/endless"
+if [ -f "$scratch/unfinished" ]; then sed 's,.*/,cppcheck does not end: ,' "$scratch/unfinished"; fi
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
