@@ -96,9 +96,9 @@ text_sum() {
 # cppcheck on one text, which leaves a dump for its addon.  It follows every value past every condition, and does not come to an
 # end in a few long functions that have a hundred of them.
 check_text() {
-    { (ulimit -t 60
+    (ulimit -t 60
     exec cppcheck --quiet --dump --std=c99 --enable=style,warning,performance,portability --suppress=missingIncludeSystem \
-        -D"$restrict=" --template='{file}:{line}: {id} {message}' "$1") >>"$scratch/found" 2>&1; } 2>/dev/null
+        -D"$restrict=" --template='{file}:{line}: {id} {message}' "$1" >>"$scratch/found" 2>&1)
     case $? in
     0) echo "$1" ;;
     137 | 152) echo "$1" >>"$scratch/unfinished" ;;
@@ -113,7 +113,7 @@ learn() {
     if [ -z "${KNOWN:-}" ]; then return; fi
     mkdir -p "$KNOWN"
     while read -r file; do
-        grep -qF "$file" "$scratch/left" || echo "$1" >"$KNOWN/$(text_sum "$file")"
+        grep -qF "${file%.c}." "$scratch/left" || echo "$1" >"$KNOWN/$(text_sum "$file")"
     done
 }
 
