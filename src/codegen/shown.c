@@ -164,7 +164,9 @@ static bool is_read_by_rows(Shown *s, int level, const Node *v, const Scope *sco
 static bool use_is_good(Shown *s, int level, const Scope *scope, const Node *n, int operand)
 {
     if (node_is_region(n)) {
-        bool good = operand >= region_leading_count(n);
+        const Node *v = n->operands[operand];
+        bool copied = v->op == OP_index && v->type->count <= SMALL_COUNT;       /* element by element, for the body */
+        bool good = operand >= region_leading_count(n) && !copied;
         for (int side = 0; side < 2 && n->body[side] && good; side++) {
             Scope *inside = NEW(s->ctx->scratch, Scope);
             *inside = (Scope){ n, side, scope };

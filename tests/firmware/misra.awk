@@ -4,7 +4,14 @@
 #   FILE:LINE: ID MESSAGE
 function word(text, n,    words) { split(text, words, " "); return words[n] }
 function bounded(text) { sub(/^[^;]*; [a-z0-9_]+ < /, "", text); sub(/;.*/, "", text); return text }
-function asked_within(text, name,    at) { at = index(text, name " ? ("); return at && index(substr(text, at + 1), "(" name " ? ") }
+# `c ? (.. (c ? ..` , c with or without brackets
+function asked_within(text, c,    at) {
+    gsub(/ /, "", text)
+    at = index(text, c "?(")
+    if (!at && (at = index(text, "(" c ")?("))) at += length(c) + 2
+    text = substr(text, at + 1)
+    return at && (index(text, "(" c "?") || index(text, "(" c ")?"))
+}
 function indent(text) { match(text, /^ */); return RLENGTH }
 function read_file(file,    text, before, n, inside, name, triangle, array) {
     if (file in ends) return
@@ -66,8 +73,11 @@ function read_file(file,    text, before, n, inside, name, triangle, array) {
         gsub(/'/, "", name)
         if ((place[1], place[2], name) in taken) next
         if (index(line[place[1], place[2]], name " ? ((" name " && ")) next
-        if (asked_within(lines[place[1], place[2]], name) && / always true$/) next
         if ((index(lines[place[1], place[2]], "(" name " || ") || index(lines[place[1], place[2]], " || " name ")")) && / always true$/) next
+    }
+    if (match($0, /knownConditionTrueFalse Condition '[^']*' is always true$/)) {
+        name = substr($0, RSTART + 35, RLENGTH - 51)
+        if (asked_within(lines[place[1], place[2]], name)) next
     }
     print
 }
